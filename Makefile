@@ -1,0 +1,48 @@
+# make demo   train a small model on the embedded corpus and put it to work
+# make test   the whole test suite;  make check   ruff, mypy, import-linter
+# Each sets up .venv by itself. PYTHON=python3.12 make demo chooses another interpreter.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALLED := .venv/.installed
+
+.PHONY: install demo test check bench clean
+.DELETE_ON_ERROR:
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(MAKE) --no-print-directory torch
+	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+# Plain `pip install torch` fetches gigabytes of CUDA on Linux, which a machine without a GPU never uses. So, in this order: what is
+# already there; a wheel that pip's own find-links holds; PyTorch's public CPU index; the plain package (macOS, or Linux with a GPU).
+.PHONY: torch
+torch:
+	@$(BIN)/python -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' \
+	|| { [ "$$(uname)" = Linux ] && ! command -v nvidia-smi >/dev/null \
+	     && { $(PIP) install --no-index --no-deps torch 2>/dev/null \
+	          || $(PIP) install torch --index-url https://download.pytorch.org/whl/cpu 2>/dev/null; }; } \
+	|| $(PIP) install torch
+
+demo: install
+	@$(BIN)/python tests/demo.py
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf .venv build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,117 @@
+"""The command ``nmt``: its sub-commands, and what becomes of an error.
+
+Exit codes: 0 done, 1 an error in data or model, 2 a command that was not understood, 130 Ctrl-C, 143 SIGTERM.
+A traceback appears only with NMT_DEBUG=1.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from nmt_cli.cli import evaluate, preprocess, score, train, translate
+from nmt_cli.errors import NMTError
+
+
+class Commands(TyperGroup):
+    """The commands in the order of their use, with one way to say what went wrong."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run and leave; an error becomes one line ``error:`` and at most one line ``hint:``."""
+        del standalone_mode  # always False below: typer hands its errors on, and they are said as ours are
+        try:
+            code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+            sys.stdout.flush()
+        except NMTError as error:
+            _debug()
+            _leave(error.message, error.hint, error.exit_code)
+        except BrokenPipeError:  # whoever read our output has left, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(0)
+        except OSError as error:
+            _debug()
+            _leave(f"{error.filename or 'input and output'}: {error.strerror or error}", None, 1)
+        except Exception as error:
+            _usage(error)
+            _debug()
+            message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            _leave(message, "this is a mistake of ours; NMT_DEBUG=1 shows where: please report it", 1)
+        if code == 130:
+            print("interrupted", file=sys.stderr)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Exception) -> None:
+    """Leave if the error is typer's own: an option that does not exist, an argument that is missing."""
+    describe = getattr(error, "format_message", None)
+    if describe is None:
+        return
+    message = describe().strip()
+    if "\n" in message:  # a command without its arguments: typer hands over the whole help text
+        print(message)
+        sys.exit(0)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "nmt"
+    found = re.fullmatch(r"(.*?)[.( ]+(?:Did you mean|Possible options:) (.*?)[?)]*", message)
+    sentence, hint = (found[1], f"did you mean {found[2]}?") if found else (message, f"{path} --help")
+    _leave(sentence[0].lower() + sentence[1:].rstrip(". "), hint, 2)
+
+
+def _debug() -> None:
+    """With NMT_DEBUG=1 an error goes on and shows its traceback."""
+    if os.environ.get("NMT_DEBUG"):
+        raise
+
+
+def _leave(message: str, hint: str | None, code: int) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from nmt_cli import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+app = typer.Typer(cls=Commands, name="nmt", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.callback()
+def nmt(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Two text files in, a translation model out.
+
+    nmt train corpus.en corpus.de -o model, then nmt translate model < input.txt
+    """
+
+
+app.command("preprocess")(preprocess.preprocess)
+app.command("train")(train.train)
+app.command("translate")(translate.translate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("score")(score.score)
+
+
+def main() -> None:
+    """The entry point of the command line."""
+    app(prog_name="nmt")

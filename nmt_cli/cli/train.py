@@ -1,0 +1,64 @@
+"""``nmt train``: text files -> a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nmt_cli.cli.options import Files, LanguagesOption, SettingsOption
+
+
+def train(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SRC [TGT]",
+            help="Two aligned files, one of source<TAB>target, or a folder that nmt preprocess wrote.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="Where the model is written.")] = Path(
+        "model"
+    ),
+    dev: Annotated[
+        Files | None, typer.Option(metavar="SRC TGT", help="Dev files; without: held out of SRC TGT.")
+    ] = None,
+    test: Annotated[
+        Files | None, typer.Option(metavar="SRC TGT", help="Test files; without: held out of SRC TGT.")
+    ] = None,
+    languages: LanguagesOption = None,
+    task: Annotated[str, typer.Option(help="What the model is for.")] = "translate",
+    preset: Annotated[
+        str | None, typer.Option(help="Ready settings; without: chosen by the size of the corpus.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings over those of the preset.")] = None,
+    settings: SettingsOption = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Plan the training for this time, data and validation included.")
+    ] = None,
+    updates: Annotated[int | None, typer.Option(help="Plan the training for so many updates.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the weights, the order of the data and dropout; without: 1.")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew where MODEL holds another training.")] = False,
+) -> None:
+    """Train a translation model and report its BLEU on held-out text.
+
+    Needs nothing but the files. The same command again goes on where it was stopped. Ctrl-C saves first.
+    """
+    from nmt_cli.cli.options import inputs_of
+    from nmt_cli.errors import ConfigError
+    from nmt_cli.settings import assignment, merge, read_toml
+    from nmt_cli.training.trainer import Request, run
+
+    if minutes is not None and updates is not None:
+        raise ConfigError("--minutes and --updates must not both be given: each is a plan")
+    given = {"minutes": minutes, "updates": updates, "seed": seed}
+    options = {"training": {name: value for name, value in given.items() if value is not None}}
+    table = merge(read_toml(config) if config else {}, *map(assignment, settings or []), options)
+    if len(files) == 1 and files[0].is_dir():
+        if dev or test or languages:
+            raise ConfigError(f"{files[0]} is prepared: --dev, --test and --languages belong to nmt preprocess")
+        corpus: Path | object = files[0]
+    else:
+        corpus = inputs_of(files, dev, test, languages)
+    raise typer.Exit(run(Request(corpus, output, task, preset, table, restart)))  # type: ignore[arg-type]

@@ -1,0 +1,40 @@
+"""``nmt translate``: lines in, translations out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nmt_cli.cli.options import WorkersOption
+
+
+def translate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model directory.")] = Path("model"),
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="Text to translate; without, or -: stdin.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead of stdout.")
+    ] = None,
+    search: Annotated[str, typer.Option(help="How translations are found: beam or greedy.")] = "beam",
+    beam: Annotated[
+        int | None, typer.Option(help="Width of the beam; without: as in the model's settings, usually 5.")
+    ] = None,
+    length_penalty: Annotated[
+        float | None,
+        typer.Option(help="Score = log p / length ** this; 0: no normalisation; without: as in the model's settings."),
+    ] = None,
+    n_best: Annotated[int, typer.Option("--n-best", help="So many candidates for each line, best first.")] = 1,
+    format_: Annotated[
+        str, typer.Option("--format", help="text, tsv (line, rank, score, log p, text, flags) or jsonl.")
+    ] = "text",
+    stream: Annotated[bool, typer.Option("--stream", help="Answer each line at once, as at a terminal.")] = False,
+    workers: WorkersOption = None,
+) -> None:
+    """Translate: one line in, one line out, in order, blank for blank.
+
+    Whatever is not a translation goes to stderr.
+    """
+    from nmt_cli.inference.job import Job, run
+
+    run(Job(model, tuple(files or ()), output, search, beam, length_penalty, n_best, format_, stream, workers))

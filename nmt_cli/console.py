@@ -1,0 +1,131 @@
+"""Talk: everything that is said to the person at the terminal, on stderr. Data goes to stdout and never through here.
+
+rich honours NO_COLOR and TERM=dumb by itself; where stderr is not a terminal there is no colour and no live line,
+and every message stays one line however long it is, so that logs can be searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:  # rich costs a tenth of a second: loaded when there is something to say
+    from rich.console import Console
+    from rich.table import Table
+
+T = TypeVar("T")
+
+
+@cache
+def console() -> Console:
+    """The one console, on stderr."""
+    import sys
+
+    from rich.console import Console
+
+    class Stderr:
+        """Looks stderr up at every write, so that whoever redirects it later is obeyed."""
+
+        encoding = "utf-8"
+
+        def write(self, text: str) -> int:
+            return sys.stderr.write(text)
+
+        def flush(self) -> None:
+            sys.stderr.flush()
+
+        def isatty(self) -> bool:
+            return sys.stderr.isatty()
+
+        def fileno(self) -> int:
+            return sys.stderr.fileno()
+
+    return Console(file=Stderr(), highlight=False, soft_wrap=True)  # type: ignore[arg-type]
+
+
+def say(message: str = "", *, style: str | None = None) -> None:
+    """One line of talk. Square brackets in it are text, not markup."""
+    console().print(message, style=style, markup=False)
+
+
+def warn(message: str) -> None:
+    """Something that the user should know and that does not stop the work."""
+    say(f"warning: {message}", style="yellow")
+
+
+def show(table: Table) -> None:
+    """A table, as talk."""
+    console().print(table, soft_wrap=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Table:
+    """A plain table: the first column is text, the others are figures and stand right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    built = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, name in enumerate(columns):
+        built.add_column(name, justify="left" if index == 0 else "right")
+    for row in rows:
+        built.add_row(*(Text(cell) for cell in row))
+    return built
+
+
+@contextmanager
+def progress(description: str, total: float | None) -> Iterator[Progress]:
+    """A live bar on a terminal; where stderr is a file or a pipe, nothing at all.
+
+    ``total`` is in any unit; None where it is not known.
+    """
+    if not console().is_terminal:
+        yield Progress(None, None)
+        return
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}", markup=False),
+        bars.BarColumn(bar_width=24),
+        bars.MofNCompleteColumn() if total is not None else bars.TextColumn("{task.completed}"),
+        bars.TimeElapsedColumn(),
+        bars.TimeRemainingColumn(compact=True),
+        bars.TextColumn("{task.fields[note]}", markup=False),
+    )
+    # rich would put itself in front of sys.stderr, which our console writes to: a circle
+    with bars.Progress(
+        *columns, console=console(), transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as live:
+        yield Progress(live, live.add_task(description, total=total, note=""))
+
+
+class Progress:
+    """The handle of a live bar (or of none)."""
+
+    def __init__(self, live: object | None, task: object | None) -> None:
+        self._live, self._task = live, task
+
+    def update(self, completed: float, note: str = "") -> None:
+        """Move the bar to ``completed`` and write ``note`` behind it."""
+        if self._live is not None:
+            self._live.update(self._task, completed=completed, note=note)  # type: ignore[attr-defined]
+
+
+def tracked(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    """The items, with a bar that counts them."""
+    with progress(description, total) as bar:
+        for count, item in enumerate(items, 1):
+            yield item
+            bar.update(count)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``48 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 line``, ``20,000 lines``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,109 @@
+"""From ids to batches: padded tensors, and the order in which a corpus is read.
+
+The order is a function of (seed, epoch) and of nothing else, so that a training that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nmt_cli.text.tokenizer import EOS, PAD
+
+if TYPE_CHECKING:
+    from nmt_cli.corpus.dataset import ParallelDataset
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences of ids side by side, padded at the end."""
+
+    tokens: Tensor  # (B, T) long, PAD behind each end
+    lengths: Tensor  # (B,) long, at least 1
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[int] | npt.NDArray[np.integer]], *, end: Sequence[int] = (EOS,)) -> Sequences:
+        """Pad rows of ids, each with ``end`` behind it."""
+        arrays = [np.concatenate([np.asarray(row, dtype=np.int64), np.asarray(end, dtype=np.int64)]) for row in rows]
+        lengths = np.array([len(array) for array in arrays], dtype=np.int64)
+        tokens = np.full((len(arrays), int(lengths.max(initial=0))), PAD, dtype=np.int64)
+        tokens[np.arange(tokens.shape[1]) < lengths[:, None]] = np.concatenate(arrays) if arrays else []
+        return cls(torch.from_numpy(tokens), torch.from_numpy(lengths))
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """(B, T) bool, True = real token."""
+        return torch.arange(self.tokens.shape[1], device=self.tokens.device) < self.lengths[:, None]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def to(self, device: torch.device) -> Sequences:
+        """The same on another device."""
+        return Sequences(self.tokens.to(device), self.lengths.to(device))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pairs to learn from or to score; both sides end in EOS."""
+
+    source: Sequences
+    target: Sequences
+
+    @classmethod
+    def of(cls, dataset: ParallelDataset, indices: Iterable[int]) -> Batch:
+        """The pairs of a dataset at these places."""
+        chosen = list(indices)
+        return cls(
+            Sequences.of(dataset.source_ids(index) for index in chosen),
+            Sequences.of(dataset.target_ids(index) for index in chosen),
+        )
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(self.source.to(device), self.target.to(device))
+
+
+def by_length(order: Indices, keys: Sequence[npt.NDArray[np.int64]], budget: int) -> list[Indices]:
+    """Cut a sequence of places into batches of similar length.
+
+    ``order`` is sorted by ``keys`` (the first counts most; ties keep their order) and cut so that no batch holds more than
+    ``budget`` tokens of the first key, padding counted; a longer row is a batch of its own.
+    """
+    order = order[np.lexsort([key[order] for key in reversed(keys)])]
+    lengths = keys[0][order]
+    batches, start = [], 0
+    while start < len(order):
+        # The lengths ascend, so the last row of a batch is its longest: rows x longest <= budget.
+        reach = min(len(order), start + max(1, budget // max(1, int(lengths[start]))))
+        sizes = np.arange(1, reach - start + 1) * lengths[start:reach]
+        stop = start + max(1, int(np.searchsorted(sizes, budget, side="right")))
+        batches.append(order[start:stop])
+        start = stop
+    return batches
+
+
+def epoch(dataset: ParallelDataset, *, budget: int, seed: int, number: int) -> list[Indices]:
+    """The batches of one epoch, each an array of places, in the order in which they are learnt from.
+
+    Pairs are shuffled, then sorted by length inside windows of a hundred batches (bucketing is worth a factor of two on short
+    sentences; windows keep batches different from epoch to epoch), and the batches are shuffled again.
+    ``budget``: target tokens of a batch with EOS, padding counted.
+    """
+    draw = np.random.Generator(np.random.Philox(key=[seed, number]))
+    targets, sources = dataset.target_lengths + 1, dataset.source_lengths + 1
+    shuffled = draw.permutation(len(dataset))
+    window = max(1, int(100 * budget / max(1.0, float(targets.mean()))))
+    batches: list[Indices] = []
+    for start in range(0, len(shuffled), window):
+        batches += by_length(shuffled[start : start + window], (targets, sources), budget)
+    return [batches[place] for place in draw.permutation(len(batches))]

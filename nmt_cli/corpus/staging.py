@@ -1,0 +1,26 @@
+"""A folder that appears whole or not at all: written beside its place and renamed."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside ``folder`` that takes its place when the block ends well, replacing what is there.
+
+    Whatever ends the block otherwise, Ctrl-C too, leaves ``folder`` as it was and nothing beside it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    workspace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        new, old = workspace / "new", workspace / "old"
+        new.mkdir()
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)

@@ -1,0 +1,123 @@
+"""What goes in and out of ``nmt translate``: plain text, TSV, JSON lines. One row in, one row out (n rows with n-best).
+
+text    the translation; n-best lists: one candidate a line
+tsv     number of the line (from 1), rank (from 1), score, log-probability, translation, flags
+jsonl   in: {"text": ...} and whatever else; out: the same object with "translation", "score", "log_prob", "flags" and,
+        for n-best, "candidates"; fields that we do not know come out as they went in
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nmt_cli.errors import DataError
+from nmt_cli.inference.translator import Translation
+from nmt_cli.registry import Registry
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of input: what is to be translated, and what else came with it."""
+
+    text: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Format(Protocol):
+    """A way to write a line down."""
+
+    def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
+        """Rows from the lines of the file ``name``. Raises DataError where a line does not have the form."""
+        ...
+
+    def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
+        """The output for line ``number`` (from 1), without the last line end."""
+        ...
+
+
+def _plain(lines: Iterable[str]) -> Iterator[Row]:
+    return (Row(line) for line in lines)
+
+
+class Text:
+    """Lines."""
+
+    def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
+        """Every line is a row."""
+        del name
+        return _plain(lines)
+
+    def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
+        """Always n lines, so that line numbers can be counted on: empty where there are fewer candidates."""
+        del number, row
+        texts = [candidate.text for candidate in translation.candidates[:n_best]]
+        return "\n".join(texts + [""] * (n_best - len(texts)))
+
+
+class Tsv:
+    """Lines in, a table out."""
+
+    def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
+        """Every line is a row."""
+        del name
+        return _plain(lines)
+
+    def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
+        """One line for each candidate."""
+        del row
+        flags = ",".join(translation.flags)
+        return "\n".join(
+            "\t".join(
+                (
+                    str(number),
+                    str(rank),
+                    f"{candidate.score:.6f}",
+                    f"{candidate.log_prob:.6f}",
+                    candidate.text.replace("\t", " "),
+                    flags,
+                )
+            )
+            for rank, candidate in enumerate(translation.candidates[:n_best], 1)
+        )
+
+
+class JsonLines:
+    """An object a line."""
+
+    def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
+        """Objects with a field ``text``."""
+        for number, line in enumerate(lines, 1):
+            try:
+                content = json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{name}:{number} must be a JSON object, but is not JSON: {error}") from None
+            if not isinstance(content, dict) or not isinstance(content.get("text"), str):
+                raise DataError(f'{name}:{number} must be a JSON object with a string "text", but is {line[:60]}')
+            yield Row(content["text"], content)
+
+    def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
+        """The object that came in, with what was found."""
+        del number
+        best = translation.candidates[0]
+        found: dict[str, Any] = {
+            "translation": best.text,
+            "score": best.score,
+            "log_prob": best.log_prob,
+            "flags": list(translation.flags),
+        }
+        if n_best > 1:
+            found["candidates"] = [
+                {"translation": candidate.text, "score": candidate.score, "log_prob": candidate.log_prob}
+                for candidate in translation.candidates[:n_best]
+            ]
+        return json.dumps({**(row.extra or {"text": row.text}), **found}, ensure_ascii=False)
+
+
+FORMATS: Registry[type[Format]] = Registry(
+    "format",
+    {
+        name: f"nmt_cli.inference.formats:{kind}"
+        for name, kind in (("text", "Text"), ("tsv", "Tsv"), ("jsonl", "JsonLines"))
+    },
+)

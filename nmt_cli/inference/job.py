@@ -1,0 +1,127 @@
+"""One run of ``nmt translate``: from files or stdin, through a translator, to a file or stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO
+
+from nmt_cli import console
+from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
+from nmt_cli.errors import ConfigError, DataError
+from nmt_cli.inference import workers
+from nmt_cli.inference.formats import FORMATS, Row
+from nmt_cli.inference.translator import SPLIT, Translation, Translator
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.search import STRATEGIES
+from nmt_cli.search.base import SearchStrategy
+from nmt_cli.search.options import SearchOptions
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the user asked for; None: as the model's settings say."""
+
+    model: Path
+    files: tuple[Path, ...] = ()
+    output: Path | None = None
+    search: str = "beam"
+    beam: int | None = None
+    length_penalty: float | None = None
+    n_best: int = 1
+    format: str = "text"
+    stream: bool = False
+    workers: int | None = None
+
+
+def run(job: Job) -> None:
+    """Translate all lines, in order.
+
+    Raises:
+        ConfigError: an option out of range.
+        DataError: a file that cannot be read, a JSON line that is none.
+        ModelError: no model, or one that does not translate.
+    """
+    form = FORMATS[job.format]()
+    directory = ModelDirectory.open(job.model)
+    strategy = strategy_for(directory, job)
+    names = [str(path) for path in job.files] or [STDIN]
+    at_terminal = STDIN in names and sys.stdin.isatty()
+    if at_terminal:
+        console.say("type a line and press Enter; Ctrl-D ends")
+    one_by_one = job.stream or at_terminal
+    with ExitStack() as stack:
+        rows = chain.from_iterable(form.read(_lines(name), _shown(name)) for name in names)
+        head = [] if one_by_one else list(islice(rows, workers.WORTHWHILE))
+        translator = stack.enter_context(workers.translator(directory, strategy, lines=len(head), wanted=job.workers))
+        if one_by_one:
+            translator = translator.immediate()
+        out = stack.enter_context(_output(job.output))
+        bar = stack.enter_context(console.progress("translating", None)) if not (one_by_one or out.isatty()) else None
+        for number, (row, translation) in enumerate(_translated(translator, chain(head, rows)), 1):
+            if SPLIT in translation.flags:
+                console.warn(f"line {number} was too long for the model: it was translated in pieces")
+            out.write(form.write(number, row, translation, job.n_best).encode("utf-8") + b"\n")
+            if one_by_one:
+                out.flush()
+            if bar:
+                bar.update(number)
+
+
+def strategy_for(directory: ModelDirectory, job: Job) -> SearchStrategy:
+    """The search that is asked for. Raises ConfigError for an option out of range."""
+    own = directory.settings.search
+    beam = own.beam if job.beam is None else job.beam
+    if job.beam is None and job.n_best > beam:
+        beam = job.n_best
+    penalty = own.length_penalty if job.length_penalty is None else job.length_penalty
+    for name, value in (("--beam", beam), ("--n-best", job.n_best)):
+        if value < 1:
+            raise ConfigError(f"{name} must be at least 1, but is {value}")
+    return STRATEGIES[job.search].of(SearchOptions(beam, job.n_best, penalty))
+
+
+def _translated(translator: Translator, rows: Iterable[Row]) -> Iterator[tuple[Row, Translation]]:
+    """Each row with its translation; a row is read only when its window is."""
+    waiting: deque[Row] = deque()
+
+    def texts() -> Iterator[str]:
+        for row in rows:
+            waiting.append(row)
+            yield row.text
+
+    for translation in translator.stream(texts()):
+        yield waiting.popleft(), translation
+
+
+def _lines(name: str) -> Iterator[str]:
+    with open_bytes(name) as stream:
+        yield from lenient_lines(stream, _shown(name), console.warn)
+
+
+def _shown(name: str) -> str:
+    return "stdin" if name == STDIN else name
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[BinaryIO]:
+    """stdout, or a file that appears when it is complete."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if not path.parent.is_dir():
+        raise DataError(f"{path.parent} must be a folder, but there is none")
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with open(beside, "wb") as stream:
+            yield stream
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,161 @@
+"""The translator: lines in, translations out, in order, one for one.
+
+Inside, lines are sorted by length and searched in batches; what a line becomes does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nmt_cli.corpus.batching import Sequences, by_length
+from nmt_cli.corpus.limits import LengthLimit
+from nmt_cli.errors import ModelError
+from nmt_cli.models.base import Decodable
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.search.base import Hypothesis, SearchStrategy
+from nmt_cli.text.normalize import normalize
+from nmt_cli.text.sentences import pieces_within
+from nmt_cli.text.tokenizer import Tokenizer
+
+SPLIT = "split"
+"""The flag of a line that was too long for the model and was translated in pieces."""
+
+Ids = Sequence[int]
+Searched = list[list[Hypothesis]]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One translation of a line."""
+
+    text: str
+    score: float  # what the search ranked by
+    log_prob: float  # natural logarithm, EOS included; of a split line, the sum over its pieces
+    tokens: tuple[int, ...]  # of a split line, the pieces one after the other
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What a line became: candidates, best first, never none."""
+
+    source: str
+    candidates: tuple[Candidate, ...]
+    flags: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The best translation."""
+        return self.candidates[0].text
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A model and a search: source ids -> hypotheses. Knows no text."""
+
+    model: Decodable[Any]
+    strategy: SearchStrategy
+    limit: LengthLimit
+
+    @classmethod
+    def open(cls, directory: ModelDirectory, strategy: SearchStrategy) -> Engine:
+        """Raises ModelError where the model does not translate."""
+        model = directory.model()
+        if directory.manifest.task != "translate":
+            raise ModelError(
+                f"{directory.path} must be a translation model, but was trained for the task {directory.manifest.task}"
+            )
+        return cls(model, strategy, directory.manifest.limit)  # type: ignore[arg-type]
+
+    def search(self, sources: Sequence[Ids]) -> Searched:
+        """Hypotheses of each source (ids without EOS)."""
+        batch = Sequences.of(sources)
+        limits = torch.tensor([self.limit(length) for length in batch.lengths.tolist()])
+        with torch.inference_mode():
+            return self.strategy(self.model, *self.model.start(batch), limits)
+
+
+Run = Callable[[list[list[Ids]]], Iterable[Searched]]
+"""Batches of sources -> their hypotheses, in order; one process does it, or several."""
+
+
+@dataclass(frozen=True)
+class Translator:
+    """Built from a path alone: ``Translator.open(Path("model"), BeamSearch()).translate(["A line ."])``."""
+
+    tokenizer: Tokenizer
+    run: Run
+    max_length: int  # subwords of a source, EOS not counted
+    batch_tokens: int  # padded source tokens searched at once
+    window: int = 4096  # lines sorted by length together
+
+    @classmethod
+    def open(cls, path: Path, strategy: SearchStrategy) -> Translator:
+        """A translator in this process. Raises ModelError where there is no model."""
+        directory = ModelDirectory.open(path)
+        engine = Engine.open(directory, strategy)
+        return cls.of(directory, lambda batches: map(engine.search, batches))
+
+    @classmethod
+    def of(cls, directory: ModelDirectory, run: Run) -> Translator:
+        """A translator over whatever runs the searches."""
+        settings = directory.settings
+        return cls(directory.tokenizer, run, settings.data.max_length, settings.search.batch_tokens)
+
+    def immediate(self) -> Translator:
+        """The same, but each line is answered before the next is read."""
+        return replace(self, window=1)
+
+    def translate(self, lines: Sequence[str]) -> list[Translation]:
+        """All lines, in order."""
+        return list(self.stream(lines))
+
+    def stream(self, lines: Iterable[str]) -> Iterator[Translation]:
+        """The lines in order, a window at a time: memory does not grow with the input."""
+        remaining = iter(lines)
+        while window := list(islice(remaining, self.window)):
+            yield from self._window(window)
+
+    def _window(self, lines: list[str]) -> Iterator[Translation]:
+        pieces = [self._pieces(line) for line in lines]
+        flat = [ids for line in pieces for ids in line]
+        distinct = list(dict.fromkeys(flat))  # every search here is deterministic: identical lines are searched once
+        lengths = np.array([len(ids) + 1 for ids in distinct], dtype=np.int64)
+        batches = by_length(np.arange(len(distinct)), (lengths,), self.batch_tokens) if distinct else []
+        batches.reverse()  # the longest first: the last batches are short ones, and workers end together
+        found: dict[tuple[int, ...], list[Hypothesis]] = {}
+        for places, hypotheses in zip(
+            batches, self.run([[distinct[place] for place in batch] for batch in batches]), strict=True
+        ):
+            found.update(zip((distinct[place] for place in places), hypotheses, strict=True))
+        for line, parts in zip(lines, pieces, strict=True):
+            yield self._joined(line, [found[part] for part in parts])
+
+    def _pieces(self, line: str) -> list[tuple[int, ...]]:
+        """The ids of a line: no piece if it is blank, one if it is not too long, else several."""
+        text = normalize(line)
+        ids = tuple(self.tokenizer.encode(text))
+        if len(ids) <= self.max_length:
+            return [ids] if ids else []
+        parts = pieces_within(text, lambda piece: len(self.tokenizer.encode(piece)) <= self.max_length)
+        return [tuple(self.tokenizer.encode(part)) for part in parts]
+
+    def _joined(self, line: str, parts: list[list[Hypothesis]]) -> Translation:
+        if not parts:
+            return Translation(line, (Candidate("", 0.0, 0.0, ()),))
+        ranked = [
+            Candidate(
+                " ".join(filter(None, (self.tokenizer.decode(part.tokens) for part in chosen))),
+                sum(part.score for part in chosen) / len(chosen),
+                sum(part.log_prob for part in chosen),
+                tuple(token for part in chosen for token in part.tokens),
+            )
+            for chosen in zip(*parts, strict=False)  # the first of each piece, the second of each piece, ...
+        ]
+        return Translation(line, tuple(ranked), (SPLIT,) if len(parts) > 1 else ())

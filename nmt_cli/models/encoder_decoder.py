@@ -1,0 +1,91 @@
+"""The encoder-decoder: an encoder turns the source into a memory, a decoder reads the memory and what it has produced so far.
+
+    p(target | source) = product over t of p(target_t | target_1 .. target_{t-1}, memory(source))
+
+Sutskever et al. 2014; Cho et al. 2014. This file holds what all of them share; the encoders and decoders are the other files.
+"""
+
+from abc import abstractmethod
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from nmt_cli.corpus.batching import Batch, Sequences
+from nmt_cli.models.base import Decodable, Loss, Memory, Scores, State
+from nmt_cli.models.layers import Output, shifted
+from nmt_cli.models.losses import cross_entropy
+from nmt_cli.text.tokenizer import BOS, EOS
+
+S = TypeVar("S", bound=State)
+
+
+class Encoder(nn.Module):
+    """Source -> memory."""
+
+    @abstractmethod
+    def forward(self, source: Sequences) -> Memory:
+        """Padding does not touch what is remembered of the real tokens."""
+
+
+class Decoder(nn.Module, Generic[S]):
+    """Memory and what was produced so far -> hidden states, from which the output layer predicts."""
+
+    @abstractmethod
+    def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
+        """Teacher forcing: the hidden states (B, T, D) behind each of the ``tokens`` (B, T), the first token included.
+
+        Padding at the end does not touch what stands before it.
+        """
+
+    @abstractmethod
+    def start(self, memory: Memory) -> S:
+        """The state with one row for each sentence and nothing consumed. What depends on the memory alone is computed here."""
+
+    @abstractmethod
+    def advance(self, tokens: Tensor, lengths: Tensor, state: S) -> tuple[Tensor, S]:
+        """Consume ``lengths`` (N,) of the ``tokens`` (N, P); the hidden state (N, D) behind the last of each row."""
+
+    @abstractmethod
+    def attention(self, hidden: Tensor, state: S) -> Tensor | None:
+        """(N, S) weights over the source in the step that led to ``hidden`` (N, D) and ``state``; None where there are none."""
+
+
+class EncoderDecoder(Decodable[S]):
+    """An encoder, a decoder and an output layer."""
+
+    eos = EOS
+
+    def __init__(self, encoder: Encoder, decoder: Decoder[S], output: Output) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.output = output
+
+    def loss(self, batch: Batch, carry: object | None = None, *, smoothing: float = 0.0) -> tuple[Loss, None]:
+        """Sums over the real target tokens of the batch. There is no carry: sentences are independent."""
+        del carry
+        hidden, targets = self._hidden(batch)
+        total, nll = cross_entropy(hidden, self.output.weight, self.output.bias[EOS:], targets - EOS, smoothing)
+        return Loss(total, nll, len(targets)), None
+
+    def log_probs(self, batch: Batch) -> Tensor:
+        """(B, T) by teacher forcing, 0 on padding."""
+        hidden, targets = self._hidden(batch)
+        scores = Scores(self.output(hidden), self.output.columns)
+        found = scores.logits.new_zeros(batch.target.tokens.shape)
+        return found.masked_scatter(batch.target.mask, scores.of(targets))
+
+    def _hidden(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Hidden states (M, D) and targets (M,) of the M real target tokens: the output layer never sees padding."""
+        hidden = self.decoder(shifted(batch.target.tokens), self.encoder(batch.source))
+        return hidden[batch.target.mask], batch.target.tokens[batch.target.mask]
+
+    def start(self, source: Sequences) -> tuple[Tensor, S]:
+        """The first tokens (B,) and the state of the encoded source."""
+        return torch.full_like(source.lengths, BOS), self.decoder.start(self.encoder(source))
+
+    def advance(self, tokens: Tensor, lengths: Tensor, state: S) -> tuple[Scores, S]:
+        """Consume ``lengths`` (N,) of the ``tokens`` (N, P) of each row at once."""
+        hidden, state = self.decoder.advance(tokens, lengths, state)
+        return Scores(self.output(hidden), self.output.columns, lambda: self.decoder.attention(hidden, state)), state

@@ -1,0 +1,1 @@
+"""What is on disk: model directories and what a training saves."""

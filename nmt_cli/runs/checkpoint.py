@@ -1,0 +1,87 @@
+"""Everything a stopped training needs to go on as if it had never stopped: tensors and a little JSON, in one file.
+
+``training/last.safetensors`` is the state, ``training/previous.safetensors`` the one before: if the last is damaged (a full disk, a
+crash), the training falls back on it and says so.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from nmt_cli import console
+from nmt_cli.errors import ModelError
+from nmt_cli.runs.files import read_tensors, write_tensors
+
+FOLDER = "training"
+LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
+_STATE = "state"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands."""
+
+    update: int = 0
+    epoch: int = 0
+    batch: int = 0  # batches of the epoch that have been read
+    seconds: float = 0.0  # preparation, training and validation, over all resumes
+    preparation: float = 0.0  # seconds of it before the first update
+    updates: int | None = None  # the plan: how many there are in all, None while that is open
+    best_update: int = 0
+    best_score: float = float("-inf")
+    stale: int = 0  # validations since the best
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training, stopped between two updates."""
+
+    progress: Progress
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+
+    def write(self, model: Path) -> None:
+        """Into a model directory; the last state becomes the previous one."""
+        folder = model / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = folder / "next.safetensors"
+        named = {f"weights.{name}": value for name, value in self.weights.items()}
+        named |= {f"optimizer.{name}": value for name, value in self.optimizer.items()}
+        write_tensors(beside, named, {_STATE: json.dumps(asdict(self.progress))})
+        if (folder / LAST).exists():
+            os.replace(folder / LAST, folder / PREVIOUS)
+        os.replace(beside, folder / LAST)
+
+    @classmethod
+    def read(cls, model: Path) -> "Checkpoint | None":
+        """The last state that is whole, or None where there is none.
+
+        Raises:
+            ModelError: there are states, but none is whole.
+        """
+        errors = []
+        for name in (LAST, PREVIOUS):
+            path = model / FOLDER / name
+            if not path.exists():
+                continue
+            try:
+                tensors, metadata = read_tensors(path)
+                progress = Progress(**json.loads(metadata[_STATE]))
+                found = cls(progress, _under(tensors, "weights."), _under(tensors, "optimizer."))
+            except (ModelError, KeyError, TypeError, ValueError) as error:
+                errors.append(str(error))
+                continue
+            if errors:
+                console.warn(f"{errors[0]}; going on from the state before it, update {progress.update}")
+            return found
+        if errors:
+            raise ModelError(errors[0], "nmt train --restart begins anew")
+        return None
+
+
+def _under(tensors: dict[str, Any], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,131 @@
+"""A model directory: everything that a model needs, in one folder that can be moved to another machine.
+
+config.toml          the settings, resolved: training with them repeats the model
+subwords.model       the tokenizer
+model.safetensors    the best weights
+manifest.json        languages, length limit, data checksums, versions, command, scores
+metrics.jsonl        what was measured while it was trained
+training/            the last state, for going on; may be deleted from a finished model
+corpus/              the prepared corpus, if training began from raw text; may be deleted likewise
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from nmt_cli.errors import ConfigError, ModelError
+from nmt_cli.models import ARCHITECTURES
+from nmt_cli.models.base import Model
+from nmt_cli.runs.files import read_tensors, write_tensors, write_text
+from nmt_cli.runs.manifest import FILE as MANIFEST
+from nmt_cli.runs.manifest import Manifest
+from nmt_cli.settings import Settings, read_toml, resolve, to_toml
+from nmt_cli.text.subword import SubwordTokenizer
+
+CONFIG, WEIGHTS, METRICS, CORPUS = "config.toml", "model.safetensors", "metrics.jsonl", "corpus"
+DEFAULT = Path("model")
+"""Where ``nmt train`` writes and ``nmt translate`` looks when nothing else is said."""
+
+
+@dataclass(frozen=True)
+class ModelDirectory:
+    """A folder that holds a model, or will."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path) -> ModelDirectory:
+        """Raises ModelError, with what to type instead, where there is no model."""
+        if not (path / MANIFEST).is_file():
+            what = "is a file" if path.is_file() else "holds none" if path.is_dir() else "there is no such folder"
+            raise ModelError(
+                f"{path} must be a model directory, but {what}", "nmt train corpus.en corpus.de -o model makes one"
+            )
+        if not (path / WEIGHTS).is_file():
+            raise ModelError(f"{path} must hold trained weights, but its training was stopped before the first validation",
+                             "type its nmt train command again: it goes on")  # fmt: skip
+        return cls(path)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What the model is for. Raises ModelError where it is damaged."""
+        return Manifest.read(self.path)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The resolved settings. Raises ModelError where they cannot be read."""
+        try:
+            return resolve(read_toml(self.path / CONFIG), ARCHITECTURES, origin=str(self.path / CONFIG))
+        except ConfigError as error:
+            raise ModelError(error.message, error.hint) from None
+
+    @cached_property
+    def tokenizer(self) -> SubwordTokenizer:
+        """The subwords."""
+        return SubwordTokenizer.load(self.path)
+
+    def model(self) -> Model:
+        """The best weights, ready to be used. Raises ModelError where they do not fit the settings."""
+        model = build(self.settings, self.tokenizer.size)
+        weights, _ = read_tensors(self.path / WEIGHTS)
+        load_weights(model, weights, str(self.path / WEIGHTS))
+        return model.eval()
+
+    def write_settings(self, settings: Settings) -> None:
+        """Replace ``config.toml``."""
+        write_text(self.path / CONFIG, to_toml(settings))
+
+    def write_weights(self, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+        """Replace the best weights."""
+        write_tensors(self.path / WEIGHTS, weights, metadata)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records of ``metrics.jsonl``; a last line that was cut by a crash is left out."""
+        path = self.path / METRICS
+        if not path.exists():
+            return []
+        records = []
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                continue
+        return records
+
+    def write_metrics(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Replace ``metrics.jsonl``."""
+        write_text(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in records))
+
+    def add_metrics(self, record: Mapping[str, Any]) -> None:
+        """One record more."""
+        with open(self.path / METRICS, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record) + "\n")
+
+
+def build(settings: Settings, vocabulary: int) -> Model:
+    """A model with fresh weights."""
+    model: Model = settings.model.build(vocabulary)
+    return model
+
+
+def weights_of(model: Model) -> dict[str, Tensor]:
+    """The parameters by name; a shared one under its first name only."""
+    return dict(model.named_parameters())
+
+
+def load_weights(model: Model, weights: Mapping[str, Tensor], origin: str) -> None:
+    """Put weights into a model. Raises ModelError, naming the first that does not fit."""
+    parameters = dict(model.named_parameters())
+    for name in {**parameters, **weights}:
+        wanted, found = parameters.get(name), weights.get(name)
+        if wanted is None or found is None or wanted.shape != found.shape:
+            shapes = [None if tensor is None else tuple(tensor.shape) for tensor in (wanted, found)]
+            raise ModelError(f"{origin}: {name} must have shape {shapes[0]}, but has {shapes[1]}")
+        wanted.data.copy_(found)

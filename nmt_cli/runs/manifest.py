@@ -1,0 +1,66 @@
+"""The manifest of a model: where it comes from and what it is for."""
+
+import json
+import platform
+import shlex
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from nmt_cli.corpus.limits import LengthLimit
+from nmt_cli.errors import ModelError
+from nmt_cli.runs.files import write_text
+
+FILE = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``manifest.json`` says."""
+
+    task: str
+    languages: tuple[str, str]
+    limit: LengthLimit  # how long a translation may become
+    corpus: str  # checksum of the prepared corpus
+    inputs: dict[str, str]  # raw input file -> checksum
+    request: dict[str, Any]  # the settings that were asked for, before the clock or a stalled score planned the updates
+    command: str
+    seed: int
+    finished: bool = False
+    scores: dict[str, Any] = field(default_factory=dict)  # of the held-out test split
+    versions: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Raises ModelError where there is none, or one that this version does not understand."""
+        path = folder / FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ModelError(f"{path} must be of format {FORMAT}, but is of {content['format']}")
+            content["limit"] = LengthLimit(**content["limit"])
+            content["languages"] = tuple(content["languages"])
+            return cls(**content)
+        except (FileNotFoundError, NotADirectoryError):
+            raise ModelError(f"{folder} must be a model directory, but holds no {FILE}") from None
+        except (ValueError, KeyError, TypeError):
+            raise ModelError(f"{path} must describe a model, but is damaged") from None
+
+    def write(self, folder: Path) -> None:
+        """With the versions of what runs now."""
+        current = replace(self, versions=_versions())
+        write_text(folder / FILE, json.dumps(asdict(current), indent=2, ensure_ascii=False) + "\n")
+
+
+def command_line() -> str:
+    """What was typed."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _versions() -> dict[str, str]:
+    packages = ("nmt-cli", "torch", "sentencepiece", "sacrebleu", "numpy")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}

@@ -1,0 +1,12 @@
+"""Scores -> hypotheses: every strategy, one line each. Search knows no model: it sees scores, and states that it may move."""
+
+from nmt_cli.registry import Registry
+from nmt_cli.search.base import SearchStrategy
+
+STRATEGIES: Registry[type[SearchStrategy]] = Registry(
+    "search",
+    {
+        "beam": "nmt_cli.search.beam:BeamSearch",
+        "greedy": "nmt_cli.search.ancestral:Greedy",
+    },
+)

@@ -1,0 +1,70 @@
+"""One token after the other, each chosen from the model's distribution by a picker."""
+
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from nmt_cli.errors import ConfigError
+from nmt_cli.search.base import Hypothesis, Scorer, Scores, State
+from nmt_cli.search.options import SearchOptions
+
+S = TypeVar("S", bound=State)
+
+
+class Picker(Protocol):
+    """Chooses the next token of each row."""
+
+    def __call__(self, scores: Scores) -> Tensor:
+        """(N,) ids."""
+        ...
+
+
+def most_probable(scores: Scores) -> Tensor:
+    """The picker of greedy search: argmax of the raw logits, no softmax."""
+    return scores.columns[scores.logits.argmax(1)]
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """Always the most probable next token: a beam of one without length normalisation."""
+
+    @classmethod
+    def of(cls, options: SearchOptions) -> Self:
+        """Raises ConfigError for more than one candidate."""
+        if options.n_best != 1:
+            raise ConfigError(
+                f"greedy search gives one candidate, but {options.n_best} are asked for", "--search beam gives more"
+            )
+        return cls()
+
+    def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor) -> list[list[Hypothesis]]:
+        """See SearchStrategy. Cost: one step of at most B rows for each length."""
+        return [[hypothesis] for hypothesis in generate(scorer, tokens, state, limits, most_probable)]
+
+
+def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: Picker) -> list[Hypothesis]:
+    """One hypothesis for each row. Finished rows leave the batch."""
+    count = len(limits)
+    row = torch.arange(count)  # which input each remaining row is
+    produced: list[tuple[Tensor, Tensor]] = []
+    log_probs, lengths = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.long)
+    for length in range(1, int(limits.max()) + 1):
+        scores, state = scorer.step(tokens, state)
+        tokens = torch.where(limits[row] == length, scorer.eos, pick(scores))  # at the limit EOS is forced
+        log_probs[row] += scores.of(tokens)
+        lengths[row] = length
+        produced.append((row, tokens))
+        going = torch.nonzero(tokens != scorer.eos)[:, 0]
+        if len(going) == 0:
+            break
+        if len(going) < len(row):
+            row, tokens, state = row[going], tokens[going], state.select(going)
+    table = torch.full((count, len(produced)), scorer.eos)
+    for column, (rows, chosen) in enumerate(produced):
+        table[rows, column] = chosen
+    return [
+        Hypothesis(tuple(ids[:end]), log_prob, log_prob)
+        for ids, end, log_prob in zip(table.tolist(), lengths.tolist(), log_probs.tolist(), strict=True)
+    ]

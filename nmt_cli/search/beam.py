@@ -1,0 +1,185 @@
+"""Beam search: a pool of K live hypotheses and a pool of K finished ones for each sentence.
+
+At each length the 2K best one-token extensions of the live pool are found: even if K of them end, K can go on. Those that end among
+the first K enter the finished pool by their normalised score; the best K that do not end are the new live pool. (Letting EOS
+count anywhere among the 2K finds hypotheses of higher score and worse translations: published results use the first K.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from nmt_cli.errors import ConfigError, ModelError
+from nmt_cli.search.base import Hypothesis, Scorer, State
+from nmt_cli.search.normalization import LengthPower
+from nmt_cli.search.options import SearchOptions
+from nmt_cli.search.stopping import Bound, Progress, StoppingRule
+
+S = TypeVar("S", bound=State)
+
+
+@dataclass(frozen=True)
+class BeamSearch:
+    """The options. ``width`` is K; ``n_best`` (at most K) hypotheses are handed back for each sentence."""
+
+    width: int = 5
+    n_best: int = 1
+    norm: LengthPower = field(default_factory=LengthPower)
+    stop: StoppingRule = field(default_factory=Bound)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_best <= self.width:
+            raise ConfigError(f"n-best must lie between 1 and the beam ({self.width}), but is {self.n_best}")
+
+    @classmethod
+    def of(cls, options: SearchOptions) -> Self:
+        """Raises ConfigError for more candidates than the beam holds."""
+        return cls(options.beam, options.n_best, LengthPower(options.length_penalty))
+
+    def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor) -> list[list[Hypothesis]]:
+        """See SearchStrategy. Cost: one step of at most B K rows for each length."""
+        results: list[list[Hypothesis]] = [[] for _ in range(len(limits))]
+        beam, rows = _Beam.start(limits, self.width), torch.arange(len(limits))
+        for length in range(1, int(limits.max()) + 1):  # the length that a hypothesis has if it ends now
+            scores, state = scorer.step(tokens, state)
+            log_probs, extensions = scores.best(2 * self.width)
+            if bool((beam.limits == length).any()):
+                log_probs, extensions = _force_end(beam, length, log_probs, extensions, scores.of, scorer.eos)
+            beam, parents = self._extend(beam, length, log_probs, extensions, scorer.eos)
+            beam = self._prune(beam)
+            stays = beam.alive.any(1)
+            for place in torch.nonzero(~stays)[:, 0].tolist():
+                results[int(beam.sentence[place])] = beam.best(place, self.n_best)
+            if not bool(stays.any()):
+                break
+            beam, parents = beam.at(stays), parents[stays]
+            rows, tokens = parents[beam.alive], beam.tokens[:, :, -1][beam.alive]
+            state = state.reorder(rows) if bool(stays.all()) else state.select(rows)
+        return results
+
+    def _extend(
+        self, beam: _Beam, length: int, log_probs: Tensor, extensions: Tensor, eos: int
+    ) -> tuple[_Beam, Tensor]:
+        """One token more. From (N, 2K) extensions of the live rows to the new pools and the row (B, K) each goes on from."""
+        sentences, live_width = beam.alive.shape
+        offered = log_probs.shape[1]
+        every = log_probs.new_full((sentences * live_width, offered), -torch.inf)
+        candidates = every.new_zeros(every.shape, dtype=torch.long)
+        live = beam.alive.flatten()
+        every[live] = log_probs + beam.log_probs[beam.alive][:, None]
+        candidates[live] = extensions
+        # 1. the 2K best of all the hypotheses of a sentence
+        best, place = every.view(sentences, -1).topk(min(2 * self.width, live_width * offered), 1)  # (B, 2K)
+        token, parent = candidates.view(sentences, -1).gather(1, place), place // offered
+        if bool(best.isnan().any()):
+            raise ModelError(
+                "scores must be numbers, but the model gave NaN: its weights are damaged or its training diverged"
+            )
+        # 2. the finished pool: the old ones and those that end now, among the first K, the K best by score
+        ends = (token == eos) & (torch.arange(token.shape[1]) < self.width) & ~torch.isneginf(best)
+        fresh = torch.where(ends, best / self.norm(length), -torch.inf)
+        scores, chosen = torch.cat([beam.finished, fresh], 1).topk(self.width, 1)
+        grown = torch.cat([beam.tokens.gather(1, _wide(parent, length - 1)), token[:, :, None]], 2)  # (B, 2K, T)
+        pool = torch.cat([torch.cat([beam.finished_tokens, _pad(beam.finished_tokens, eos)], 2), grown], 1)
+        # 3. the live pool: the K best that do not end
+        alive, going = best.masked_fill(token == eos, -torch.inf).topk(min(self.width, best.shape[1]), 1)
+        row = (torch.cumsum(live, 0) - 1).view(sentences, live_width)  # which row of the state each live hypothesis is
+        extended = replace(
+            beam,
+            log_probs=alive,
+            tokens=grown.gather(1, _wide(going, length)),
+            finished=scores,
+            finished_log_probs=torch.cat([beam.finished_log_probs, best], 1).gather(1, chosen),
+            finished_tokens=pool.gather(1, _wide(chosen, length)),
+            ended=beam.ended + ends.sum(1),
+        )
+        return extended, row.gather(1, parent.gather(1, going))
+
+    def _prune(self, beam: _Beam) -> _Beam:
+        """Without the live hypotheses that need not go on."""
+        reach = beam.log_probs / self.norm(beam.limits)[:, None]
+        hopeless = self.stop.hopeless(Progress(beam.finished, beam.ended, reach), self.n_best)
+        return replace(beam, log_probs=beam.log_probs.masked_fill(hopeless, -torch.inf))
+
+
+@dataclass(frozen=True)
+class _Beam:
+    """The pools of the sentences that are still searched. T: the length so far; the first live pool is one hypothesis wide."""
+
+    sentence: Tensor  # (B,) which input each is
+    limits: Tensor  # (B,)
+    log_probs: Tensor  # (B, K) of the live pool, -inf where there is no hypothesis
+    tokens: Tensor  # (B, K, T)
+    finished: Tensor  # (B, K) scores, best first, -inf where there is none
+    finished_log_probs: Tensor  # (B, K)
+    finished_tokens: Tensor  # (B, K, T), EOS behind each end
+    ended: Tensor  # (B,) how many have ended so far
+
+    @classmethod
+    def start(cls, limits: Tensor, width: int) -> _Beam:
+        """One live hypothesis a sentence: the empty one."""
+        count = len(limits)
+        none = torch.full((count, width), -torch.inf)
+        return cls(
+            torch.arange(count),
+            limits,
+            torch.zeros(count, 1),
+            torch.zeros(count, 1, 0, dtype=torch.long),
+            none,
+            none,
+            torch.zeros(count, width, 0, dtype=torch.long),
+            torch.zeros(count, dtype=torch.long),
+        )
+
+    @property
+    def alive(self) -> Tensor:
+        """(B, K) which places of the live pool hold a hypothesis."""
+        return ~torch.isneginf(self.log_probs)
+
+    def at(self, keep: Tensor) -> _Beam:
+        """The sentences where ``keep`` (B,) is true."""
+        if bool(keep.all()):
+            return self
+        return _Beam(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
+
+    def best(self, place: int, count: int) -> list[Hypothesis]:
+        """The finished hypotheses of a sentence, best first."""
+        found = []
+        for slot in range(count):
+            score = float(self.finished[place, slot])
+            if score > -float("inf"):
+                ids = self.finished_tokens[place, slot].tolist()
+                found.append((ids, float(self.finished_log_probs[place, slot]), score))
+        return [Hypothesis(_trimmed(ids), log_prob, score) for ids, log_prob, score in found]
+
+
+def _force_end(
+    beam: _Beam, length: int, log_probs: Tensor, extensions: Tensor, of: Callable[[Tensor], Tensor], eos: int
+) -> tuple[Tensor, Tensor]:
+    """At the limit of a sentence the one extension is EOS, whatever its probability."""
+    must = (beam.limits == length).repeat_interleave(beam.alive.sum(1))  # (N,)
+    end = torch.full_like(extensions[:, 0], eos)
+    only = torch.full_like(log_probs, -torch.inf)
+    only[:, 0] = of(end)
+    return torch.where(must[:, None], only, log_probs), torch.where(must[:, None], end[:, None], extensions)
+
+
+def _wide(places: Tensor, length: int) -> Tensor:
+    """(B, J) as an index that gathers whole hypotheses from (B, K, length)."""
+    return places[:, :, None].expand(-1, -1, length)
+
+
+def _pad(tokens: Tensor, value: int) -> Tensor:
+    """One more column for (B, K, T)."""
+    return tokens.new_full((*tokens.shape[:2], 1), value)
+
+
+def _trimmed(tokens: list[int]) -> tuple[int, ...]:
+    """Without the repetitions of the last token (EOS) that fill up the pool."""
+    end = tokens[-1]
+    return tuple(tokens[: tokens.index(end) + 1])

@@ -1,0 +1,178 @@
+"""Every setting, checked. A model directory holds them resolved in ``config.toml``; presets are the same file with comments.
+
+    [data]      which lines are used and how text becomes ids
+    [model]     architecture = "..." and what the Config beside that architecture declares
+    [training]  how weights get better
+    [search]    how translations are found
+
+Unknown keys and wrong types are errors that name the key, the rule and the nearest right key. What is given
+nowhere is chosen from the data when training starts, and stands in ``config.toml`` as what was chosen.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nmt_cli.errors import ConfigError, nearest
+
+
+class Section(BaseModel):
+    """A frozen table of settings that refuses what it does not know."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class DataSettings(Section):
+    """Which lines are used and how text becomes ids."""
+
+    vocabulary: int | None = Field(default=None, ge=261, le=65_000)  # subwords at most; None: by the data
+    max_length: int = Field(default=256, ge=4, le=4096)  # longer pairs are dropped; longer input is split (in subwords)
+    max_ratio: float = Field(default=9.0, gt=1.0)  # pairs whose lengths differ by a larger factor are dropped
+    character_coverage: float = Field(default=0.9995, ge=0.98, le=1.0)  # share of characters that are no bytes
+
+
+class ModelSettings(Section):
+    """The part of [model] that every architecture has; each Config beside an architecture adds its own."""
+
+    architecture: str
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+
+    def build(self, vocabulary: int) -> Any:
+        """A model with fresh weights for so many ids: each Config says how."""
+        raise TypeError(f"{type(self).__name__} must define build({vocabulary})")
+
+
+class TrainingSettings(Section):
+    """How weights get better."""
+
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    batch_tokens: int = Field(default=4096, ge=16)  # target tokens of a batch, padding counted
+    accumulate: int = Field(default=1, ge=1)  # batches whose gradients make one update
+    updates: int = Field(default=10_000, ge=1)  # the plan: the learning rate reaches zero here
+    minutes: float | None = Field(default=None, gt=0)  # plan the updates by the clock instead
+    learning_rate: float = Field(default=2e-3, gt=0, lt=1)  # the peak, reached after the warm-up
+    warmup: int = Field(default=400, ge=1)  # updates
+    decay: float = Field(default=0.5, gt=0, lt=1)  # the share of all updates in which the rate falls linearly to zero
+    patience: int = Field(default=10, ge=1)  # validations without a better score before the decay starts early
+    validate_every: int = Field(default=100, ge=1)  # updates
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    clip_norm: float = Field(default=1.0, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.98, ge=0, lt=1)
+
+
+class SearchSettings(Section):
+    """How translations are found."""
+
+    beam: int = Field(default=5, ge=1, le=1000)
+    length_penalty: float = Field(default=1.0, ge=0)  # score = log p / length ** length_penalty
+    batch_tokens: int = Field(default=4096, ge=1)  # padded source tokens times beam that are searched at once
+
+
+class Settings(Section):
+    """All of it."""
+
+    data: DataSettings
+    model: ModelSettings
+    training: TrainingSettings
+    search: SearchSettings
+
+
+Table = dict[str, Any]
+S = TypeVar("S", bound=Section)
+
+
+def resolve(table: Mapping[str, Any], architectures: Mapping[str, type[ModelSettings]], *, origin: str) -> Settings:
+    """Check a table of settings; [model] by the Config that ``architectures`` holds for its ``architecture``.
+
+    Raises:
+        ConfigError: an unknown section or key (with the nearest right one), a wrong type, a value out of range.
+    """
+    for name in table:
+        if name not in Settings.model_fields:
+            raise ConfigError(f"{origin}: there is no section [{name}]", nearest(name, list(Settings.model_fields)))
+    model = table.get("model", {})
+    if "architecture" not in model:
+        raise ConfigError(
+            f"{origin}: [model] must name its architecture", f"one of: {', '.join(sorted(architectures))}"
+        )
+    return Settings(
+        data=check(DataSettings, "data", table.get("data", {}), origin),
+        model=check(architectures[model["architecture"]], "model", model, origin),
+        training=check(TrainingSettings, "training", table.get("training", {}), origin),
+        search=check(SearchSettings, "search", table.get("search", {}), origin),
+    )
+
+
+def check(kind: type[S], name: str, table: Any, origin: str) -> S:
+    """The table of one section, checked. Raises ConfigError that says ``origin``, the key, the rule and the value."""
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"{origin}: there is no setting {name}.{key}", nearest(key, list(kind.model_fields))
+            ) from None
+        rule = first["msg"][0].lower() + first["msg"][1:].replace("Input should", "should")
+        raise ConfigError(f"{origin}: {name}.{key} {rule.removeprefix('input ')}, but is {first['input']!r}") from None
+
+
+def read_toml(path: Path) -> Table:
+    """Raises ConfigError where the file cannot be read or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} must be TOML: {error}") from None
+
+
+def to_toml(settings: Settings) -> str:
+    """The settings as the text of ``config.toml``; absent values (None) are left out."""
+    return tomli_w.dumps(
+        {name: getattr(settings, name).model_dump(exclude_none=True) for name in Settings.model_fields}
+    )
+
+
+def assignment(text: str) -> Table:
+    """``training.learning_rate=0.001`` as a table. The value is TOML; what is no TOML value is a string.
+
+    Raises ConfigError where the text is not SECTION.KEY=VALUE.
+    """
+    key, equals, value = text.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (equals and dot and section and name):
+        raise ConfigError(
+            f"--set must be SECTION.KEY=VALUE, but is '{text}'", "for example --set training.learning_rate=0.001"
+        )
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    return {section: {name: parsed}}
+
+
+def merge(*tables: Mapping[str, Any]) -> Table:
+    """Section by section, later tables win."""
+    merged: Table = {}
+    for table in tables:
+        for section, values in table.items():
+            merged[section] = {**merged.get(section, {}), **values} if isinstance(values, Mapping) else values
+    return merged
+
+
+def differences(old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """``training.seed: 1 -> 2`` for each setting that differs between two dumps."""
+    return [
+        f"{section}.{key}: {old.get(section, {}).get(key)} -> {new[section].get(key)}"
+        for section in new
+        for key in {**old.get(section, {}), **new[section]}
+        if old.get(section, {}).get(key) != new[section].get(key)
+    ]

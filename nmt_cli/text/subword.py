@@ -1,0 +1,120 @@
+"""Subwords: byte-pair encoding (Sennrich et al. 2016) by SentencePiece, with bytes for characters it has not learnt.
+
+So every text has ids and none of them is UNK. SentencePiece's own normalisation is off: lines are normalised here.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+from nmt_cli.errors import DataError
+from nmt_cli.text.normalize import normalize
+from nmt_cli.text.tokenizer import BOS, EOS, PAD, UNK
+from nmt_cli.text.vocabulary import Words, smallest_size
+
+FILE = "subwords.model"
+LONGEST = 16
+"""Characters of the longest subword."""
+
+_MARK, _INSTEAD = "▁", "_"  # SentencePiece writes a space as this character, so text must not hold it
+_THREADS = 2  # a fixed number; ids and models do not depend on it
+_QUIET = 2  # SentencePiece's log goes to C stderr: errors only
+
+
+class SubwordTokenizer:
+    """A learnt subword model."""
+
+    def __init__(self, model: bytes) -> None:
+        from sentencepiece import SentencePieceProcessor  # late: a slow import that `nmt --help` does not need
+
+        self._model = model
+        self._processor = SentencePieceProcessor(model_proto=model)
+
+    @classmethod
+    def load(cls, folder: Path) -> "SubwordTokenizer":
+        """Raises DataError where the folder holds no subword model or a damaged one."""
+        path = folder / FILE
+        try:
+            return cls(path.read_bytes())
+        except FileNotFoundError:
+            raise DataError(f"{folder} must hold {FILE}, but does not") from None
+        except RuntimeError:
+            raise DataError(f"{path} must be a SentencePiece model, but is damaged") from None
+
+    @property
+    def size(self) -> int:
+        """How many ids there are: V, the special ones counted."""
+        return int(self._processor.get_piece_size())
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a line, whatever is in it, without BOS and EOS; the empty list for a blank line."""
+        return list(self._processor.encode(_clean(text)))
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """``encode`` of many lines at once, on two threads."""
+        return list(self._processor.encode([_clean(text) for text in texts], num_threads=_THREADS))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The line that ids stand for; special ids are skipped.
+
+        Bytes that are not UTF-8 become U+FFFD, and control characters that bytes may spell become spaces.
+        """
+        return normalize(self._processor.decode([int(index) for index in ids if index > EOS]))
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The name of each id: ``▁`` marks the beginning of a word, ``<0x0A>`` is a byte, ``</s>`` is EOS."""
+        return [str(self._processor.id_to_piece(int(index))) for index in ids]
+
+    def save(self, folder: Path) -> None:
+        """Write the model file into a folder: beside, then renamed."""
+        beside = folder / (FILE + ".part")
+        beside.write_bytes(self._model)
+        beside.replace(folder / FILE)
+
+
+def learn(words: Words, *, size: int, coverage: float = 0.9995) -> SubwordTokenizer:
+    """Learn subwords from the words of all languages together; the same words give the same model, in any order.
+
+    Words with their counts are all that BPE needs, and take far less memory than sentences.
+
+    Args:
+        words: as ``count_words`` counts them.
+        size: upper limit of the vocabulary. Little text gives fewer subwords, and a limit below the alphabet, the
+            bytes and the special ids is raised to them.
+        coverage: share of the characters that get an id of their own; the rest become bytes.
+
+    Raises:
+        DataError: there is no word to learn from.
+    """
+    from sentencepiece import SentencePieceTrainer
+
+    if not words:
+        raise DataError("subwords must be learnt from text, but there is none")
+    model = BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=(f"{word.replace(_MARK, _INSTEAD)}\t{count}" for word, count in sorted(words.items())),
+        input_format="tsv",
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=max(size, smallest_size(words, coverage=coverage)),
+        hard_vocab_limit=False,
+        character_coverage=coverage,
+        byte_fallback=True,
+        split_digits=True,
+        add_dummy_prefix=True,
+        remove_extra_whitespaces=False,
+        normalization_rule_name="identity",
+        max_sentencepiece_length=LONGEST,
+        max_sentence_length=2**20,  # bytes; longer words would be skipped
+        pad_id=PAD,
+        bos_id=BOS,
+        unk_id=UNK,
+        eos_id=EOS,
+        num_threads=_THREADS,
+        minloglevel=_QUIET,
+    )
+    return SubwordTokenizer(model.getvalue())
+
+
+def _clean(text: str) -> str:
+    return normalize(text).replace(_MARK, _INSTEAD)

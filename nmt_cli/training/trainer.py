@@ -1,0 +1,405 @@
+"""A whole training: corpus, settings, steps, plan, validations, saving, resuming, report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from nmt_cli import console
+from nmt_cli.corpus import limits
+from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.corpus.prepare import Inputs, input_checksums, prepare
+from nmt_cli.errors import ConfigError, DataError
+from nmt_cli.models import ARCHITECTURES
+from nmt_cli.models.base import Model
+from nmt_cli.runs.checkpoint import FOLDER, Checkpoint, Progress
+from nmt_cli.runs.directory import CORPUS, WEIGHTS, ModelDirectory, build, load_weights, weights_of
+from nmt_cli.runs.manifest import FILE as MANIFEST
+from nmt_cli.runs.manifest import Manifest, command_line
+from nmt_cli.settings import DataSettings, Settings, Table, check, differences, merge, resolve
+from nmt_cli.training import autopilot, processor
+from nmt_cli.training.interruption import Interruption, noticed
+from nmt_cli.training.loop import Step, train
+from nmt_cli.training.optimizer import Adam
+from nmt_cli.training.presets import preset
+from nmt_cli.training.schedule import Clock, Schedule
+from nmt_cli.training.stream import Place, updates
+from nmt_cli.training.tasks import TASKS
+from nmt_cli.training.tasks.base import Task, Validation
+
+_MEASURED = 10  # updates before the time to finish is estimated; the first few are slower and not counted
+_WARM = 3
+_SAVE_SECONDS = 300.0  # between two states saved without a validation
+_RECORD_EVERY = 20  # updates between two records of the training loss
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user wants trained."""
+
+    corpus: Inputs | Path  # raw files, or a folder that nmt preprocess wrote
+    output: Path
+    task: str = "translate"
+    preset: str | None = None
+    table: Table = field(default_factory=dict)  # settings that were given, by file or option
+    restart: bool = False
+
+
+def run(request: Request) -> int:
+    """Train until the plan is fulfilled or a signal comes. Returns the exit code.
+
+    Raises:
+        ConfigError: settings that do not exist or differ from those with which this model was begun.
+        DataError: a corpus that is refused, or is not the one with which this model was begun.
+    """
+    processor.tune()
+    task = TASKS[request.task]
+    directory = ModelDirectory(request.output)
+    _make_room(request)
+    started = time.monotonic()
+    corpus = _corpus(request)
+    settings = _settings(request, corpus)
+    manifest = _manifest(request, corpus, settings)
+    if manifest.finished:
+        console.say(f"{request.output} is a finished model: nothing is left to do (--restart trains it anew)")
+        _say_scores(manifest)
+        return 0
+    limit = limits.fit(corpus.train.source_lengths + 1, corpus.train.target_lengths + 1)
+    manifest = replace(manifest, limit=limit)
+    checkpoint = Checkpoint.read(request.output)
+    if checkpoint is None:
+        manifest.write(request.output)
+        corpus.tokenizer.save(request.output)
+        directory.write_settings(settings)
+        directory.write_metrics([])
+    with noticed() as interruption:
+        training = Training.start(
+            directory, corpus, settings, task(corpus, limit), checkpoint, time.monotonic() - started
+        )
+        if not training.run(interruption):
+            console.say(f"saved at update {training.progress.update}: the same command goes on from here")
+            return interruption.exit_code
+    return _finish(directory, manifest, task(corpus, limit))
+
+
+def _finish(directory: ModelDirectory, manifest: Manifest, task: Task) -> int:
+    scores = task.report(directory)
+    replace(manifest, finished=True, scores=scores).write(directory.path)
+    console.say(f"next: nmt translate {directory.path} < input.txt")
+    return 0
+
+
+def _make_room(request: Request) -> None:
+    """Refuse to write into something else's folder; with --restart, remove what an earlier training left."""
+    folder = request.output
+    if folder.is_file():
+        raise ConfigError(f"{folder} must be a folder for the model, but is a file")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / MANIFEST).exists() and not (folder / CORPUS).exists():
+        raise ConfigError(f"{folder} must be empty or a model directory, but is something else", "choose another -o")
+    if request.restart:
+        for name in (MANIFEST, WEIGHTS):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def _corpus(request: Request) -> PreparedCorpus:
+    """Open the prepared corpus; from raw text, prepare it inside the model directory unless that was done before."""
+    if isinstance(request.corpus, Path):
+        return PreparedCorpus.open(request.corpus)
+    folder = request.output / CORPUS
+    wanted = _data_settings(request)
+    if is_prepared(folder) and not request.restart:
+        corpus = PreparedCorpus.open(folder)
+        same = corpus.inputs == input_checksums(request.corpus)
+        asked = wanted.model_copy(update={"vocabulary": wanted.vocabulary or corpus.settings.vocabulary})
+        if same and asked == corpus.settings:
+            return corpus
+        if (request.output / MANIFEST).exists():
+            what = "settings in [data]" if same else "corpus"
+            raise DataError(
+                f"{request.output} was begun with another {what}", "--restart trains it anew; -o names another model"
+            )
+    report = prepare(request.corpus, folder, wanted)
+    console.show(console.table(["", "pairs"], report.rows()))
+    console.say(report.summary())
+    return PreparedCorpus.open(folder)
+
+
+def _data_settings(request: Request) -> DataSettings:
+    table = merge(preset(request.preset) if request.preset else {}, request.table)
+    return check(DataSettings, "data", table.get("data", {}), "settings")
+
+
+def _settings(request: Request, corpus: PreparedCorpus) -> Settings:
+    """What is given, over the preset, over what the size of the corpus suggests."""
+    named = "architecture" in request.table.get("model", {})
+    chosen = request.preset or (None if named else autopilot.preset_for(corpus))
+    given = merge(preset(chosen) if chosen else {}, request.table)
+    data = {"data": corpus.settings.model_dump(exclude_none=True)}
+    if isinstance(request.corpus, Path):
+        _refuse_other_data(given.get("data", {}), data["data"], request.corpus)
+    settings = resolve(merge(autopilot.settings_for(corpus, given), given, data), ARCHITECTURES, origin="settings")
+    if chosen and not request.preset:
+        console.say(f"preset {chosen}, chosen for {console.count(len(corpus.train), 'pair')} (--preset names another)")
+    return settings
+
+
+def _refuse_other_data(given: Table, prepared: Table, folder: Path) -> None:
+    for key, value in given.items():
+        if prepared.get(key) != value:
+            raise ConfigError(f"{folder} was prepared with data.{key} = {prepared.get(key)}, but {value} is asked for",
+                              "nmt preprocess takes settings of [data]; leave them out here")  # fmt: skip
+
+
+def _manifest(request: Request, corpus: PreparedCorpus, settings: Settings) -> Manifest:
+    """The manifest of the training that is to go on, or a new one. Raises ConfigError or DataError where they differ."""
+    asked = {name: getattr(settings, name).model_dump() for name in Settings.model_fields}
+    if not (request.output / MANIFEST).exists():
+        return Manifest(
+            task=request.task,
+            languages=corpus.languages,
+            limit=limits.LengthLimit(0, 0),
+            corpus=corpus.checksum,
+            inputs=corpus.inputs,
+            request=asked,
+            command=command_line(),
+            seed=settings.training.seed,
+        )
+    manifest = Manifest.read(request.output)
+    hint = "--restart trains it anew; -o names another model"
+    if manifest.corpus != corpus.checksum:
+        raise DataError(f"{request.output} was begun with another corpus", hint)
+    if manifest.task != request.task:
+        raise ConfigError(f"{request.output} was begun for the task {manifest.task}, not {request.task}", hint)
+    changed = differences(manifest.request, asked)
+    if changed:
+        raise ConfigError(f"{request.output} was begun with other settings: {'; '.join(changed)}", hint)
+    return manifest
+
+
+def _say_scores(manifest: Manifest) -> None:
+    for score in manifest.scores.get("test", []):
+        console.say(f"  {score['name']} {score['score']:.1f}  {score['signature']}")
+
+
+@dataclass
+class Training:
+    """A training under way: everything between two steps."""
+
+    directory: ModelDirectory
+    corpus: PreparedCorpus
+    settings: Settings
+    task: Task
+    model: Model
+    optimizer: Adam
+    schedule: Schedule
+    clock: Clock | None
+    progress: Progress
+    resumed_at: float  # monotonic seconds
+    before: float  # seconds of earlier sessions
+    saved_at: float
+    speed: _Speed
+
+    @classmethod
+    def start(
+        cls,
+        directory: ModelDirectory,
+        corpus: PreparedCorpus,
+        settings: Settings,
+        task: Task,
+        checkpoint: Checkpoint | None,
+        preparation: float,
+    ) -> Training:
+        """From the beginning, or from a checkpoint."""
+        torch.manual_seed(settings.training.seed)
+        model = build(settings, corpus.tokenizer.size)
+        optimizer = Adam(model, settings.training)
+        planned = None if settings.training.minutes else settings.training.updates
+        progress = Progress(updates=planned, seconds=preparation, preparation=preparation)
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        if checkpoint is not None:
+            progress = checkpoint.progress
+            load_weights(model, checkpoint.weights, "the saved state")
+            optimizer.load(checkpoint.optimizer, progress.update)
+            directory.write_metrics(
+                record for record in directory.metrics() if record.get("update", 0) <= progress.update
+            )
+            console.say(f"going on from update {progress.update}")
+        else:
+            console.say(f"{settings.model.architecture}, {parameters:,} parameters, {corpus.tokenizer.size:,} subwords")
+        minutes = settings.training.minutes
+        clock = Clock(minutes * 60, progress.preparation) if minutes else None
+        now = time.monotonic()
+        return cls(
+            directory, corpus, settings, task, model, optimizer, Schedule.of(settings.training), clock,
+            progress, now, progress.seconds, now, _Speed(),
+        )  # fmt: skip
+
+    def run(self, interruption: Interruption) -> bool:
+        """Step after step. True when the plan is fulfilled, False when a signal came first; the state is saved either way."""
+        if self._over():
+            return True
+        with console.progress("training", self.clock.budget if self.clock else self.progress.updates) as bar:
+            for step in self._steps():
+                self.progress = replace(
+                    self.progress,
+                    update=step.update,
+                    epoch=step.place.epoch,
+                    batch=step.place.batch,
+                    seconds=self._elapsed(),
+                )
+                self.speed = self.speed.after(step)
+                if step.update % _RECORD_EVERY == 0:
+                    self._record_step(step)
+                self._plan_by_clock()
+                if step.update % self.settings.training.validate_every == 0 or self._over():
+                    self._validate()
+                elif interruption.signal or time.monotonic() - self.saved_at > _SAVE_SECONDS:
+                    self._save()
+                if self.speed.updates == _MEASURED:
+                    self._say_estimate()
+                bar.update(self.progress.seconds if self.clock else step.update, self._note(step))
+                if self._over():
+                    return True
+                if interruption.signal:
+                    return False
+        return False
+
+    def _steps(self) -> Iterator[Step]:
+        place = Place(self.progress.epoch, self.progress.batch)
+        stream = updates(self.corpus.train, self.settings.training, place)
+        return train(
+            self.model,
+            stream,
+            self.optimizer,
+            lambda update: self.schedule.rate(update, self.progress.updates),
+            self.progress.update,
+            self.settings.training,
+        )
+
+    def _over(self) -> bool:
+        return self.progress.updates is not None and self.progress.update >= self.progress.updates
+
+    def _elapsed(self) -> float:
+        return self.before + time.monotonic() - self.resumed_at
+
+    def _plan_by_clock(self) -> None:
+        if self.clock is None or self.progress.updates is not None:
+            return
+        planned = self.clock.plan(self.schedule, self.progress.update, self._elapsed())
+        if planned is not None:
+            self._plan(planned, "the clock")
+
+    def _plan_by_score(self) -> None:
+        """Without a budget, a dev score that has stalled starts the decay instead of ending the training."""
+        progress, training = self.progress, self.settings.training
+        if self.clock is not None or progress.updates is None or progress.stale < training.patience:
+            return
+        planned = self.schedule.ending(progress.update)
+        if planned < progress.updates and progress.update < self.schedule.decay_start(progress.updates):
+            self._plan(planned, f"{training.patience} validations without a better score")
+
+    def _plan(self, planned: int, reason: str) -> None:
+        """Fix the number of updates; keep the decision where it can be found, and in the settings that repeat it."""
+        self.progress = replace(self.progress, updates=planned)
+        self.directory.add_metrics(
+            {"kind": "plan", "update": self.progress.update, "updates": planned, "reason": reason}
+        )
+        section = self.settings.training.model_copy(update={"updates": planned, "minutes": None})
+        self.directory.write_settings(self.settings.model_copy(update={"training": section}))
+        console.say(f"update {self.progress.update}: the learning rate falls from here to update {planned} ({reason})")
+
+    def _validate(self) -> None:
+        """Measure, keep the weights if they are the best, save the state."""
+        started = time.monotonic()
+        result = self.task.validate(self.model)
+        better = result.score > self.progress.best_score
+        if better:
+            names = {"update": str(self.progress.update)}
+            self.directory.write_weights(weights_of(self.model), names)
+            self.progress = replace(self.progress, best_score=result.score, best_update=self.progress.update, stale=0)
+        else:
+            self.progress = replace(self.progress, stale=self.progress.stale + 1)
+        self.progress = replace(self.progress, seconds=self._elapsed())
+        self._record_validation(result, better, time.monotonic() - started)
+        self._plan_by_score()
+        self._save()
+
+    def _save(self) -> None:
+        self.progress = replace(self.progress, seconds=self._elapsed())
+        Checkpoint(self.progress, weights_of(self.model), self.optimizer.state()).write(self.directory.path)
+        self.saved_at = time.monotonic()
+
+    def _record_step(self, step: Step) -> None:
+        self.directory.add_metrics({
+            "kind": "train", "update": step.update, "epoch": step.place.epoch, "loss": step.loss, "nll": step.nll,
+            "rate": step.rate, "gradient_norm": step.gradient_norm, "tokens_per_second": self.speed.tokens_per_second,
+        })  # fmt: skip
+
+    def _record_validation(self, result: Validation, better: bool, seconds: float) -> None:
+        progress = self.progress
+        self.directory.add_metrics({
+            "kind": "validation", "update": progress.update, "epoch": progress.epoch, "best": better,
+            "seconds": progress.seconds, "validation_seconds": seconds, **result.figures,
+        })  # fmt: skip
+        star = " *" if better else ""
+        console.say(
+            f"update {progress.update:>6}  epoch {progress.epoch + 1:>3}  {self.speed}  {result.said}{star}"
+            f"  {console.duration(progress.seconds)}, {self._left()} left"
+        )
+        if progress.update > 2 * self.settings.training.warmup:  # before that every model looks bad
+            for advice in result.advice:
+                console.warn(advice)
+
+    def _say_estimate(self) -> None:
+        if self.clock is not None:
+            console.say(f"planned for {console.duration(self.clock.budget)}; scoring the test split comes after that")
+        else:
+            console.say(
+                f"{_MEASURED} updates measured: {self._left()} for all {self.progress.updates:,} updates at most"
+            )
+
+    def _left(self) -> str:
+        if self.clock is not None and self.progress.updates is None:
+            return console.duration(max(0.0, self.clock.budget - self.progress.seconds))
+        left = (self.progress.updates or 0) - self.progress.update
+        return console.duration(left * self.speed.seconds_per_update)
+
+    def _note(self, step: Step) -> str:
+        return f"loss {step.loss:.3f}  {self.speed}"
+
+
+@dataclass(frozen=True)
+class _Speed:
+    """Running means over the last hundred or so updates of this session."""
+
+    updates: int = 0
+    seconds_per_update: float = 0.0
+    tokens_per_update: float = 0.0
+    loss: float = 0.0
+
+    def after(self, step: Step) -> _Speed:
+        """With one step more."""
+        count = self.updates + 1
+        keep = 0.0 if count <= _WARM else min(0.99, 1 - 1 / (count - _WARM))
+        return _Speed(
+            count,
+            keep * self.seconds_per_update + (1 - keep) * step.seconds,
+            keep * self.tokens_per_update + (1 - keep) * step.tokens,
+            keep * self.loss + (1 - keep) * step.loss,
+        )
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Target tokens."""
+        return self.tokens_per_update / self.seconds_per_update if self.seconds_per_update else 0.0
+
+    def __str__(self) -> str:
+        return f"loss {self.loss:.3f}  {self.tokens_per_second:,.0f} tokens/s"

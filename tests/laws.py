@@ -1,0 +1,174 @@
+"""The laws of DESIGN.md that concern models and search, as functions: test_laws holds every architecture and strategy to them,
+test_mutations breaks the code on purpose and sees them fail."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nmt_cli.corpus.batching import Batch, Sequences
+from nmt_cli.models.base import Decodable
+from nmt_cli.models.layers import shifted
+from nmt_cli.search.ancestral import Greedy
+from nmt_cli.search.base import Hypothesis, SearchStrategy
+from nmt_cli.search.beam import BeamSearch
+from nmt_cli.search.normalization import LengthPower
+from tests import oracles
+from tests.tiny import VOCABULARY, alone
+
+Model = Decodable[Any]
+
+
+def run(model: Model, strategy: SearchStrategy, source: Sequences, limits: Tensor) -> list[list[Hypothesis]]:
+    """Encode and search."""
+    with torch.no_grad():
+        return strategy(model, *model.start(source), limits)
+
+
+def limits_of(source: Sequences) -> Tensor:
+    """A limit that depends on the sentence alone."""
+    return source.lengths + 2
+
+
+def steps_are_teacher_forcing(model: Model, batch: Batch) -> None:
+    """Law 1: T steps give what teacher forcing gives."""
+    inputs = shifted(batch.target.tokens)
+    with torch.no_grad():
+        wanted = model.log_probs(batch)
+        _, state = model.start(batch.source)
+        for t in range(inputs.shape[1]):
+            scores, state = model.step(inputs[:, t], state)
+            real = batch.target.mask[:, t]
+            torch.testing.assert_close(
+                scores.of(batch.target.tokens[:, t])[real], wanted[:, t][real], rtol=0, atol=1e-9
+            )
+
+
+def prefixes_are_steps(model: Model, batch: Batch) -> None:
+    """Law 1: a prefix consumed at once equals its steps, rows of different lengths side by side, and again behind a reordering."""
+    inputs, lengths = shifted(batch.target.tokens), batch.target.lengths
+    with torch.no_grad():
+        _, state = model.start(batch.source)
+        scores, state = model.advance(inputs, lengths, state)
+        several = torch.arange(len(batch.source)).repeat_interleave(1 + torch.arange(len(batch.source)) % 3)
+        state = state.reorder(several)
+        again, _ = model.advance(inputs[several], lengths[several], state)
+        for index in range(len(batch.source)):
+            _, single = model.start(alone(batch.source, index))
+            row = inputs[index : index + 1, : int(lengths[index])]
+            for turn in (scores.log_probs()[index], again.log_probs()[torch.nonzero(several == index)[0, 0]]):
+                for token in row.unbind(1):
+                    found, single = model.step(token, single)
+                torch.testing.assert_close(found.log_probs()[0], turn, rtol=0, atol=1e-9)
+
+
+def neighbours_change_nothing(model: Model, strategy: SearchStrategy, source: Sequences) -> None:
+    """Law 2, float64: a sentence alone, or among others, or in another order: the same ids, scores within 1e-9."""
+    limits = limits_of(source)
+    together = run(model, strategy, source, limits)
+    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(5))
+    shuffled = run(model, strategy, Sequences(source.tokens[order], source.lengths[order]), limits[order])
+    for index in range(len(source)):
+        single = run(model, strategy, alone(source, index), limits[index : index + 1])[0]
+        for other in (together[index], shuffled[int((order == index).nonzero())]):
+            assert [h.tokens for h in other] == [h.tokens for h in single]
+            for one, two in zip(other, single, strict=True):
+                assert abs(one.score - two.score) < 1e-9
+                assert abs(one.log_prob - two.log_prob) < 1e-9
+
+
+def neighbours_change_only_ties(model: Model, judge: Model, strategy: SearchStrategy, source: Sequences) -> None:
+    """Law 2, float32: ids may differ only where ``judge``, the same model in float64, sees a tie closer than 1e-4."""
+    limits = limits_of(source)
+    for index, together in enumerate(run(model, strategy, source, limits)):
+        own = alone(source, index)
+        single = run(model, strategy, own, limits[index : index + 1])[0][0]
+        values = [oracles.log_prob(judge, own, found.tokens) for found in (together[0], single)]
+        assert abs(together[0].log_prob - values[0]) < 1e-4 * len(together[0].tokens)
+        if together[0].tokens != single.tokens:
+            ratios = [
+                value * found.score / found.log_prob for value, found in zip(values, (together[0], single), strict=True)
+            ]
+            assert abs(ratios[0] - ratios[1]) < 1e-4
+
+
+def forced_decoding_agrees(model: Model, strategy: SearchStrategy, source: Sequences) -> None:
+    """Law 3: scoring the ids of a hypothesis gives its log_prob; it is complete and within its limit."""
+    limits = limits_of(source)
+    for index, found in enumerate(run(model, strategy, source, limits)):
+        assert found
+        assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+        assert len({h.tokens for h in found}) == len(found)
+        for hypothesis in found:
+            assert hypothesis.tokens[-1] == model.eos
+            assert model.eos not in hypothesis.tokens[:-1]
+            assert len(hypothesis.tokens) <= int(limits[index])
+            assert abs(oracles.log_prob(model, alone(source, index), hypothesis.tokens) - hypothesis.log_prob) < 1e-6
+
+
+def reorder_commutes(model: Model, source: Sequences) -> None:
+    """Law 4: reorder then step equals step then reorder; sentences may have different numbers of rows."""
+    draw = torch.Generator().manual_seed(11)
+    count = len(source)
+    spread = torch.arange(count).repeat_interleave(1 + torch.arange(count) % 4)
+    own = torch.cat([torch.nonzero(spread == s)[:, 0][torch.randint((n := int((spread == s).sum())), (n,), generator=draw)]
+                     for s in range(count)])  # fmt: skip
+    with torch.no_grad():
+        first, state = model.start(source)
+        _, state = model.step(first, state)
+        state = state.reorder(spread)
+        _, state = model.step(torch.randint(4, VOCABULARY, (len(spread),), generator=draw), state)
+        following = torch.randint(4, VOCABULARY, (len(spread),), generator=draw)
+        after, _ = model.step(following[own], state.select(torch.arange(len(spread))).reorder(own))
+        before, _ = model.step(following, state)
+        torch.testing.assert_close(after.log_probs(), before.log_probs()[own], rtol=0, atol=1e-9)
+        if before.attention is not None and after.attention is not None:
+            torch.testing.assert_close(after.attention, before.attention[own], rtol=0, atol=1e-9)
+
+
+def copies_do_not_disturb(model: Model, source: Sequences) -> None:
+    """Two copies made by select and continued differently go their own ways; sentences may leave and change places."""
+    count = len(source)
+    with torch.no_grad():
+        first, state = model.start(source)
+        _, state = model.step(first, state)
+        _, state = model.step(torch.full((count,), 5), state.select(torch.arange(count)))
+        one, two = state.select(torch.arange(count)), state.select(torch.arange(count).flip(0))
+        _, one = model.step(torch.full((count,), 6), one)
+        _, two = model.step(torch.full((count,), 7), two)
+        kept = torch.arange(0, count, 2)
+        last_one, _ = model.step(torch.full((len(kept),), 8), one.select(kept))
+        last_two, _ = model.step(torch.full((count,), 9), two)
+        for index in range(count):
+            for middle, end, found in (
+                (6, 8, last_one.log_probs()[index // 2]),
+                (7, 9, last_two.log_probs()[count - 1 - index]),
+            ):
+                if end == 8 and index % 2:
+                    continue
+                first, single = model.start(alone(source, index))
+                for token in (first, torch.tensor([5]), torch.tensor([middle]), torch.tensor([end])):
+                    scores, single = model.step(token, single)
+                torch.testing.assert_close(found, scores.log_probs()[0], rtol=0, atol=1e-9)
+
+
+def beam_of_one_is_greedy(model: Model, source: Sequences) -> None:
+    """Law 4: a beam of one without length normalisation is greedy search."""
+    limits = limits_of(source)
+    beam = run(model, BeamSearch(1, norm=LengthPower(0)), source, limits)
+    greedy = run(model, Greedy(), source, limits)
+    assert [found[0].tokens for found in beam] == [found[0].tokens for found in greedy]
+
+
+def wide_beam_is_brute_force(model: Model, source: Sequences, limit: int, exponent: float) -> None:
+    """Law 4: a beam that holds everything finds the best of everything, for every rank of the n best."""
+    width = (VOCABULARY - 3) ** limit
+    found = run(
+        model, BeamSearch(width, n_best=4, norm=LengthPower(exponent)), source, torch.full((len(source),), limit)
+    )
+    for index, hypotheses in enumerate(found):
+        best = oracles.every_output(model, alone(source, index), limit, VOCABULARY, lambda length: length**exponent)[:4]
+        assert [h.tokens for h in hypotheses] == [tokens for tokens, _, _ in best]
+        for hypothesis, (_, log_prob, score) in zip(hypotheses, best, strict=True):
+            assert abs(hypothesis.log_prob - log_prob) < 1e-9
+            assert abs(hypothesis.score - score) < 1e-6

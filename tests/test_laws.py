@@ -1,0 +1,108 @@
+"""DESIGN.md's laws 1 to 4 over every registered architecture and strategy, on random weights that are far from uniform."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+
+from nmt_cli.models import ARCHITECTURES
+from nmt_cli.search import STRATEGIES
+from nmt_cli.search.base import SearchStrategy
+from nmt_cli.search.beam import BeamSearch
+from nmt_cli.search.normalization import LengthPower
+from nmt_cli.search.stopping import Patience
+from tests import laws
+from tests.tiny import TINY, entropy, random_batch, random_model
+
+SEARCHES: dict[str, list[SearchStrategy]] = {
+    "greedy": [STRATEGIES["greedy"]()],
+    "beam": [
+        BeamSearch(1),
+        BeamSearch(4, n_best=3),
+        BeamSearch(5, norm=LengthPower(0)),
+        BeamSearch(3, n_best=2, norm=LengthPower(0.6)),
+        BeamSearch(4, n_best=4, stop=Patience()),
+        BeamSearch(2, stop=Patience(2.0)),
+    ],
+}
+CASES = [
+    pytest.param(search, id=f"{name}{index}") for name, all_ in SEARCHES.items() for index, search in enumerate(all_)
+]
+
+
+@cache
+def model_of(architecture: str, seed: int, dtype: torch.dtype = torch.float64) -> Any:
+    return random_model(architecture, seed=seed, dtype=dtype)
+
+
+def test_nothing_registered_is_left_out() -> None:
+    assert set(TINY) == set(ARCHITECTURES)
+    assert set(SEARCHES) == set(STRATEGIES)
+
+
+@pytest.fixture(params=sorted(TINY))
+def architecture(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=[1, 2, 3])
+def model(request: pytest.FixtureRequest, architecture: str) -> Any:
+    return model_of(architecture, request.param)
+
+
+def test_the_models_are_not_flat(model: Any) -> None:
+    assert entropy(model) < 1
+
+
+def test_steps_are_teacher_forcing(model: Any) -> None:
+    laws.steps_are_teacher_forcing(model, random_batch(9, seed=1))
+
+
+def test_prefixes_are_steps(model: Any) -> None:
+    laws.prefixes_are_steps(model, random_batch(7, seed=2))
+
+
+@pytest.mark.parametrize("strategy", CASES)
+def test_neighbours_change_nothing(model: Any, strategy: SearchStrategy) -> None:
+    laws.neighbours_change_nothing(model, strategy, random_batch(9, seed=3, longest=12).source)
+
+
+@pytest.mark.parametrize("strategy", CASES)
+def test_neighbours_change_only_ties_in_single_precision(architecture: str, strategy: SearchStrategy) -> None:
+    single, double = model_of(architecture, 1, torch.float32), model_of(architecture, 1)
+    laws.neighbours_change_only_ties(single, double, strategy, random_batch(12, seed=4, longest=12).source)
+
+
+@pytest.mark.parametrize("strategy", CASES)
+def test_forced_decoding_agrees(model: Any, strategy: SearchStrategy) -> None:
+    laws.forced_decoding_agrees(model, strategy, random_batch(9, seed=5, longest=12).source)
+
+
+def test_reorder_commutes(model: Any) -> None:
+    laws.reorder_commutes(model, random_batch(6, seed=6).source)
+
+
+def test_copies_do_not_disturb(model: Any) -> None:
+    laws.copies_do_not_disturb(model, random_batch(5, seed=7).source)
+
+
+def test_beam_of_one_is_greedy(model: Any) -> None:
+    laws.beam_of_one_is_greedy(model, random_batch(20, seed=8, longest=12).source)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0])
+def test_wide_beam_is_brute_force(model: Any, exponent: float) -> None:
+    laws.wide_beam_is_brute_force(model, random_batch(3, seed=9).source, 3, exponent)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_the_bound_never_costs_anything(model: Any, exponent: float) -> None:
+    """Bound stops early by proof: a search that never stops before the limit finds the same."""
+    source = random_batch(20, seed=10, longest=10).source
+    limits = laws.limits_of(source) + 5
+    for width, n_best in ((1, 1), (3, 1), (5, 4)):
+        early = laws.run(model, BeamSearch(width, n_best, LengthPower(exponent)), source, limits)
+        late = laws.run(model, BeamSearch(width, n_best, LengthPower(exponent), Patience(1e9)), source, limits)
+        assert [[h.tokens for h in found] for found in early] == [[h.tokens for h in found] for found in late]
