@@ -13,6 +13,8 @@ INSTALLED := .venv/.installed
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo 'error: needs Python 3.11 or newer'; echo 'hint: make PYTHON=python3.12 ...'; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(MAKE) --no-print-directory torch
 	$(PIP) install --editable '.[dev]'

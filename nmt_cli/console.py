@@ -77,7 +77,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str |
 def progress(description: str, total: float | None) -> Iterator[Progress]:
     """A live bar on a terminal; where stderr is a file or a pipe, nothing at all.
 
-    ``total`` is in any unit; None where it is not known.
+    ``total`` is in any unit, which the bar does not show: the note says what there is to say. None where it is not known.
     """
     if not console().is_terminal:
         yield Progress(None, None)
@@ -86,10 +86,8 @@ def progress(description: str, total: float | None) -> Iterator[Progress]:
 
     columns = (
         bars.TextColumn("{task.description}", markup=False),
-        bars.BarColumn(bar_width=24),
-        bars.MofNCompleteColumn() if total is not None else bars.TextColumn("{task.completed}"),
-        bars.TimeElapsedColumn(),
-        bars.TimeRemainingColumn(compact=True),
+        bars.BarColumn(bar_width=10),
+        *([bars.TaskProgressColumn(), bars.TimeRemainingColumn(compact=True)] if total else [bars.TimeElapsedColumn()]),
         bars.TextColumn("{task.fields[note]}", markup=False),
     )
     # rich would put itself in front of sys.stderr, which our console writes to: a circle
@@ -114,9 +112,9 @@ class Progress:
 def tracked(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
     """The items, with a bar that counts them."""
     with progress(description, total) as bar:
-        for count, item in enumerate(items, 1):
+        for number, item in enumerate(items, 1):
             yield item
-            bar.update(count)
+            bar.update(number, f"{number:,} of {total:,}" if total else f"{number:,}")
 
 
 def duration(seconds: float) -> str:

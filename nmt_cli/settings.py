@@ -39,7 +39,7 @@ class ModelSettings(Section):
     """The part of [model] that every architecture has; each Config beside an architecture adds its own."""
 
     architecture: str
-    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    dropout: float = Field(default=0.1, ge=0.0, le=0.95)
 
     def build(self, vocabulary: int) -> Any:
         """A model with fresh weights for so many ids: each Config says how."""
@@ -71,7 +71,7 @@ class SearchSettings(Section):
 
     beam: int = Field(default=5, ge=1, le=1000)
     length_penalty: float = Field(default=1.0, ge=0)  # score = log p / length ** length_penalty
-    batch_tokens: int = Field(default=4096, ge=1)  # padded source tokens times beam that are searched at once
+    batch_tokens: int = Field(default=1024, ge=1)  # padded source tokens that are searched at once
 
 
 class Settings(Section):
@@ -97,7 +97,7 @@ def resolve(table: Mapping[str, Any], architectures: Mapping[str, type[ModelSett
         if name not in Settings.model_fields:
             raise ConfigError(f"{origin}: there is no section [{name}]", nearest(name, list(Settings.model_fields)))
     model = table.get("model", {})
-    if "architecture" not in model:
+    if not isinstance(model.get("architecture"), str):
         raise ConfigError(
             f"{origin}: [model] must name its architecture", f"one of: {', '.join(sorted(architectures))}"
         )
@@ -120,18 +120,27 @@ def check(kind: type[S], name: str, table: Any, origin: str) -> S:
             raise ConfigError(
                 f"{origin}: there is no setting {name}.{key}", nearest(key, list(kind.model_fields))
             ) from None
-        rule = first["msg"][0].lower() + first["msg"][1:].replace("Input should", "should")
-        raise ConfigError(f"{origin}: {name}.{key} {rule.removeprefix('input ')}, but is {first['input']!r}") from None
+        message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        rule = message[0].lower() + message[1:]
+        if not key:  # a rule that binds several settings
+            raise ConfigError(f"{origin}: in [{name}] {rule}") from None
+        raise ConfigError(f"{origin}: {name}.{key} {rule}, but is {first['input']!r}") from None
 
 
 def read_toml(path: Path) -> Table:
-    """Raises ConfigError where the file cannot be read or is not TOML."""
+    """Raises ConfigError where the file cannot be read, is not TOML, or holds something outside of sections."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} must be UTF-8: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} must be TOML: {error}") from None
+    for name, section in table.items():
+        if not isinstance(section, dict):
+            raise ConfigError(f"{path}: {name} must stand in a section", "for example [training]")
+    return table
 
 
 def to_toml(settings: Settings) -> str:

@@ -1,30 +1,109 @@
-"""What every test may use: the command line in process, with a record of the options that were typed."""
+"""What every test may use: the command line in process, with a record of the options that were typed; tiny trained models."""
 
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from nmt_cli.cli.app import app
 
+hypothesis.settings.register_profile("nmt", deadline=None, derandomize=True)  # the same examples on every machine
+hypothesis.settings.load_profile("nmt")
+
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
+PHRASEBOOK = Path(__file__).resolve().parents[1] / "data" / "phrasebook"
+LINES = 600
+
+Nmt = Callable[..., Result]
 
 typed: set[tuple[str, str]] = set()
 """(command, option) for each option that a test of this run has typed; test_options.py compares it with the command tree."""
 
+TINY = {
+    "transformer-tiny": (
+        "model.width=32", "model.heads=2", "model.feed_forward=48", "model.encoder_layers=1", "model.decoder_layers=1",
+    ),
+    "lstm-attention": ("model.width=32",),
+}  # fmt: skip
+"""Preset -> what makes its model tiny."""
+
+BRIEF = (
+    "model.dropout=0.0", "training.learning_rate=0.01", "training.warmup=20", "training.batch_tokens=512",
+    "training.validate_every=60",
+)  # fmt: skip
+
+
+def brief(preset: str, updates: int) -> list[str]:
+    """The options of ``nmt train`` for a tiny model and a brief training."""
+    settings = [word for setting in (*TINY[preset], *BRIEF) for word in ("--set", setting)]
+    return ["--preset", preset, "--updates", str(updates), *settings]
+
+
+def run_nmt(*arguments: object, input: str | bytes | None = None) -> Result:  # noqa: A002
+    """``run_nmt("score", "ref.de", input=text)`` runs the command in this process."""
+    words = [str(argument) for argument in arguments]
+    _note(words)
+    return CliRunner().invoke(app, words, input=input)
+
 
 @pytest.fixture
-def nmt() -> Callable[..., Result]:
-    """``nmt("score", "ref.de", input=text)`` runs the command in this process."""
+def nmt() -> Nmt:
+    """The command in this process: see ``run_nmt``."""
+    return run_nmt
 
-    def run(*arguments: object, input: str | bytes | None = None) -> Result:  # noqa: A002
+
+@pytest.fixture(scope="session")
+def environment() -> Mapping[str, str]:
+    """For the command in a process of its own: as many threads as here, so that results are the same bits."""
+    return {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture
+def spawn(environment: Mapping[str, str]) -> Callable[..., "subprocess.Popen[bytes]"]:
+    """``spawn("translate", model)`` starts the command in a process of its own, with pipes."""
+
+    def start(*arguments: object) -> "subprocess.Popen[bytes]":
         words = [str(argument) for argument in arguments]
-        command = words[0] if words else ""
-        typed.update((command, word.partition("=")[0]) for word in words if word.startswith("-"))
-        return CliRunner().invoke(app, words, input=input)
+        _note(words)
+        command, pipe = [sys.executable, "-m", "nmt_cli", *words], subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
 
-    return run
+    return start
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``a.en`` and ``a.de``: the beginning of the phrasebook."""
+    folder = tmp_path_factory.mktemp("small")
+    for language in ("en", "de"):
+        lines = (PHRASEBOOK / f"train.{language}").read_text(encoding="utf-8").split("\n")[:LINES]
+        (folder / f"a.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Transformer, trained so briefly that it only babbles. Not to be changed: see ``own``."""
+    return _train(small, tmp_path_factory.mktemp("trained") / "model", "transformer-tiny")
+
+
+@pytest.fixture(scope="session")
+def trained_lstm(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, recurrent."""
+    return _train(small, tmp_path_factory.mktemp("trained") / "lstm", "lstm-attention")
+
+
+@pytest.fixture
+def own(trained: Path, tmp_path: Path) -> Path:
+    """A copy of ``trained`` that a test may spoil."""
+    return shutil.copytree(trained, tmp_path / "own")
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +112,19 @@ def corpora() -> Path:
     if not CORPORA.is_dir():
         pytest.skip("needs the real corpora, which are not part of the repository")
     return CORPORA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """test_options.py runs last: it looks back at what all the others have typed."""
+    items.sort(key=lambda item: item.path.name == "test_options.py")
+
+
+def _note(words: list[str]) -> None:
+    command = words[0] if words and not words[0].startswith("-") else ""
+    typed.update((command, word.partition("=")[0]) for word in words if word.startswith("-"))
+
+
+def _train(small: Path, model: Path, preset: str) -> Path:
+    result = run_nmt("train", small / "a.en", small / "a.de", "-o", model, *brief(preset, 180))
+    assert result.exit_code == 0, result.stderr
+    return model

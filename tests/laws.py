@@ -1,18 +1,21 @@
 """The laws of DESIGN.md that concern models and search, as functions: test_laws holds every architecture and strategy to them,
 test_mutations breaks the code on purpose and sees them fail."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Batch, Sequences
-from nmt_cli.models.base import Decodable
+from nmt_cli.models.base import Decodable, Scores
 from nmt_cli.models.layers import shifted
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Hypothesis, SearchStrategy
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.normalization import LengthPower
+from nmt_cli.search.stopping import Bound, Patience
+from nmt_cli.text.tokenizer import EOS
 from tests import oracles
 from tests.tiny import VOCABULARY, alone
 
@@ -127,29 +130,29 @@ def reorder_commutes(model: Model, source: Sequences) -> None:
 
 
 def copies_do_not_disturb(model: Model, source: Sequences) -> None:
-    """Two copies made by select and continued differently go their own ways; sentences may leave and change places."""
+    """A state and its copies by select, continued differently and by turns, go their own ways; sentences may leave and move.
+
+    After every small number of steps: a cache that happens to grow in the next step is copied anyway and would hide a mistake.
+    """
     count = len(source)
-    with torch.no_grad():
-        first, state = model.start(source)
-        _, state = model.step(first, state)
-        _, state = model.step(torch.full((count,), 5), state.select(torch.arange(count)))
-        one, two = state.select(torch.arange(count)), state.select(torch.arange(count).flip(0))
-        _, one = model.step(torch.full((count,), 6), one)
-        _, two = model.step(torch.full((count,), 7), two)
-        kept = torch.arange(0, count, 2)
-        last_one, _ = model.step(torch.full((len(kept),), 8), one.select(kept))
-        last_two, _ = model.step(torch.full((count,), 9), two)
-        for index in range(count):
-            for middle, end, found in (
-                (6, 8, last_one.log_probs()[index // 2]),
-                (7, 9, last_two.log_probs()[count - 1 - index]),
-            ):
-                if end == 8 and index % 2:
-                    continue
-                first, single = model.start(alone(source, index))
-                for token in (first, torch.tensor([5]), torch.tensor([middle]), torch.tensor([end])):
-                    scores, single = model.step(token, single)
-                torch.testing.assert_close(found, scores.log_probs()[0], rtol=0, atol=1e-9)
+    everyone = torch.arange(count)
+    orders = [everyone, everyone, everyone.flip(0), torch.arange(0, count, 2), everyone]  # the first: the original
+    endings = [(6, 8), (7, 9), (8, 4), (9, 11), (10, 5)]
+    for consumed in range(1, 7):
+        with torch.no_grad():
+            first, state = model.start(source)
+            _, state = model.step(first, state)
+            for token in range(5, 4 + consumed):
+                _, state = model.step(torch.full((count,), token), state)
+            states = [state, *(state.select(order) for order in orders[1:])]
+            for turn in range(2):
+                for place, order in enumerate(orders):
+                    scores, states[place] = model.step(torch.full((len(order),), endings[place][turn]), states[place])
+                    history = torch.tensor([*range(5, 4 + consumed), *endings[place][: turn + 1]])
+                    first, fresh = model.start(Sequences(source.tokens[order], source.lengths[order]))
+                    tokens = torch.cat([first[:, None], history.expand(len(order), -1)], 1)
+                    wanted, _ = model.advance(tokens, torch.full_like(first, tokens.shape[1]), fresh)
+                    torch.testing.assert_close(scores.log_probs(), wanted.log_probs(), rtol=0, atol=1e-9)
 
 
 def beam_of_one_is_greedy(model: Model, source: Sequences) -> None:
@@ -172,3 +175,77 @@ def wide_beam_is_brute_force(model: Model, source: Sequences, limit: int, expone
         for hypothesis, (_, log_prob, score) in zip(hypotheses, best, strict=True):
             assert abs(hypothesis.log_prob - log_prob) < 1e-9
             assert abs(hypothesis.score - score) < 1e-6
+
+
+@dataclass
+class Ending:
+    """A scorer that adds to what its model thinks of EOS: random models would seldom end before their limit."""
+
+    model: Model
+    lift: float
+    eos: int = EOS
+
+    def step(self, tokens: Tensor, state: Any) -> tuple[Scores, Any]:
+        return self.advance(tokens[:, None], torch.ones_like(tokens), state)
+
+    def advance(self, tokens: Tensor, lengths: Tensor, state: Any) -> tuple[Scores, Any]:
+        scores, state = self.model.advance(tokens, lengths, state)
+        return Scores(scores.logits + self.lift * (scores.columns == self.eos), scores.columns), state
+
+
+def bound_costs_nothing(model: Model, source: Sequences, exponent: float) -> None:
+    """Bound stops early by proof: a search that never stops before the limit finds the same."""
+    limits = limits_of(source) + 5
+    with torch.no_grad():
+        for lift in (0.0, 2.0, 5.0):
+            for width, n_best in ((1, 1), (3, 1), (5, 4)):
+                early, late = (
+                    BeamSearch(width, n_best, LengthPower(exponent), stop)(
+                        Ending(model, lift), *model.start(source), limits
+                    )
+                    for stop in (Bound(), Patience(1e9))
+                )
+                assert [[h.tokens for h in found] for found in early] == [[h.tokens for h in found] for found in late]
+
+
+def beam_is_the_slow_search(model: Model, source: Sequences, limits: Tensor) -> None:
+    """The definition of beam search, over widths, exponents, stopping rules and limits that differ inside the batch."""
+    following = [oracles.next_of(model, alone(source, index), VOCABULARY) for index in range(len(source))]
+    for width, n_best in ((1, 1), (2, 1), (2, 2), (4, 3), (6, 6), (9, 2)):
+        for exponent in (0.0, 0.7, 1.0, 2.0):
+            for patience in (None, 0.5, 1.0, 2.0):
+                stop = Bound() if patience is None else Patience(patience)
+                search = BeamSearch(width, n_best, LengthPower(exponent), stop)
+                for index, found in enumerate(run(model, search, source, limits)):
+                    wanted = oracles.beam_search(
+                        following[index], int(limits[index]), width, n_best, exponent, patience
+                    )
+                    assert [h.tokens for h in found] == [tokens for tokens, _, _ in wanted]
+                    for hypothesis, (_, log_prob, score) in zip(found, wanted, strict=True):
+                        assert abs(hypothesis.log_prob - log_prob) < 1e-9
+                        assert abs(hypothesis.score - score) < 1e-5
+
+
+def long_lives_forget_nothing(model: Model, source: Sequences) -> None:
+    """Law 4 over many steps: rows move, multiply and die as in a beam, sentences leave; each row keeps its own past."""
+    draw = torch.Generator().manual_seed(12)
+    with torch.no_grad():
+        first, state = model.start(source)
+        owners, pasts = torch.arange(len(source)), first[:, None]
+        _, state = model.step(first, state)
+        for turn in range(30):
+            left = sorted(set(owners.tolist()))
+            chosen = []
+            for sentence in left[1:] if turn in (10, 20) else left:
+                own = torch.nonzero(owners == sentence)[:, 0]
+                size = int(torch.randint(1, 7, (), generator=draw))
+                chosen.append(own[torch.randint(len(own), (size,), generator=draw)])
+            rows = torch.cat(chosen)
+            state = state.select(rows) if turn in (10, 20) else state.reorder(rows)
+            owners, tokens = owners[rows], torch.randint(4, VOCABULARY, (len(rows),), generator=draw)
+            pasts = torch.cat([pasts[rows], tokens[:, None]], 1)
+            scores, state = model.step(tokens, state)
+            if turn % 3 == 2:
+                _, fresh = model.start(Sequences(source.tokens[owners], source.lengths[owners]))
+                wanted, _ = model.advance(pasts, torch.full((len(rows),), pasts.shape[1]), fresh)
+                torch.testing.assert_close(scores.log_probs(), wanted.log_probs(), rtol=0, atol=1e-9)

@@ -1,6 +1,7 @@
 """The slow, obvious version of each clever thing. The fast one must equal it."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -60,3 +61,77 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Te
     wanted = torch.full_like(log_probs, smoothing / logits.shape[1])
     wanted[torch.arange(len(targets)), targets] += 1 - smoothing
     return -(wanted * log_probs).sum(), -log_probs[torch.arange(len(targets)), targets].sum()
+
+
+def lstm(
+    x: Tensor, h: Tensor, c: Tensor, weights: tuple[Tensor, Tensor, Tensor]
+) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
+    """One row (T, D') without padding: the output of each step, and the last h and c. ``weights``: w, u, b of ``lstm_step``."""
+    outputs = []
+    for step in x:
+        h, c = lstm_step(step, h, c, *weights)
+        outputs.append(h)
+    return outputs, (h, c)
+
+
+Next = Callable[[tuple[int, ...]], dict[int, float]]
+"""What a model thinks comes next: from the tokens so far to the log-probability of each token."""
+
+
+def next_of(model: Decodable[Any], source: Sequences, vocabulary: int) -> Next:
+    """By teacher forcing of one sentence, over the whole prefix with each token behind it, every time."""
+    tokens = range(EOS, vocabulary)
+    sources = Sequences(source.tokens.expand(len(tokens), -1), source.lengths.expand(len(tokens)))
+
+    def following(prefix: tuple[int, ...]) -> dict[int, float]:
+        batch = Batch(sources, Sequences.of([(*prefix, token) for token in tokens], end=()))
+        with torch.no_grad():
+            return dict(zip(tokens, model.log_probs(batch)[:, -1].tolist(), strict=True))
+
+    return cache(following)
+
+
+def greedy(following: Next, limit: int) -> tuple[tuple[int, ...], float]:
+    """The most probable token, one after the other; EOS at the limit."""
+    tokens: tuple[int, ...] = ()
+    total = 0.0
+    while EOS not in tokens:
+        choices = following(tokens)
+        token = EOS if len(tokens) + 1 == limit else max(choices, key=lambda token: choices[token])
+        tokens, total = (*tokens, token), total + choices[token]
+    return tokens, total
+
+
+def beam_search(
+    following: Next, limit: int, width: int, n_best: int, exponent: float, patience: float | None = None
+) -> list[tuple[tuple[int, ...], float, float]]:
+    """(tokens, log p, score) of the ``n_best``, for one sentence. Without ``patience`` the search stops by the bound.
+
+    The bound is only asked of the best live hypothesis: none leaves before the others.
+    """
+    live: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    finished: list[tuple[tuple[int, ...], float, float]] = []
+    ended = 0
+    for length in range(1, limit + 1):
+        extensions = [
+            ((*prefix, token), total + log_prob)
+            for prefix, total in live
+            for token, log_prob in following(prefix).items()
+            if length < limit or token == EOS
+        ]
+        extensions.sort(key=lambda extension: -extension[1])
+        extensions = extensions[: 2 * width]
+        for rank, (tokens, total) in enumerate(extensions):
+            if tokens[-1] == EOS and rank < width:
+                finished.append((tokens, total, total / length**exponent))
+                ended += 1
+        finished = sorted(finished, key=lambda item: -item[2])[:width]
+        live = [extension for extension in extensions if extension[0][-1] != EOS][:width]
+        if not live:
+            break
+        if patience is not None:
+            if ended >= patience * width:
+                break
+        elif len(finished) >= n_best and finished[n_best - 1][2] >= live[0][1] / limit**exponent:
+            break
+    return finished[:n_best]

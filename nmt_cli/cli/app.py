@@ -6,8 +6,10 @@ A traceback appears only with NMT_DEBUG=1.
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -19,6 +21,13 @@ from nmt_cli.errors import NMTError
 
 class Commands(TyperGroup):
     """The commands in the order of their use, with one way to say what went wrong."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was typed; typer itself would end a broken pipe with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _reader_left()
 
     def main(
         self,
@@ -37,9 +46,8 @@ class Commands(TyperGroup):
         except NMTError as error:
             _debug()
             _leave(error.message, error.hint, error.exit_code)
-        except BrokenPipeError:  # whoever read our output has left, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            sys.exit(0)
+        except BrokenPipeError:
+            _reader_left()
         except OSError as error:
             _debug()
             _leave(f"{error.filename or 'input and output'}: {error.strerror or error}", None, 1)
@@ -53,14 +61,19 @@ class Commands(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
 
+def _reader_left() -> NoReturn:
+    """Whoever read our output has enough, as ``head`` has: no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(0)
+
+
 def _usage(error: Exception) -> None:
     """Leave if the error is typer's own: an option that does not exist, an argument that is missing."""
     describe = getattr(error, "format_message", None)
     if describe is None:
         return
     message = describe().strip()
-    if "\n" in message:  # a command without its arguments: typer hands over the whole help text
-        print(message)
+    if not message:  # nothing was typed: typer has shown the help text
         sys.exit(0)
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "nmt"
@@ -112,6 +125,13 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 
 
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """SIGTERM ends the program as Ctrl-C does: half-written files and workers are cleared away first."""
+    del frame
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """The entry point of the command line."""
+    signal.signal(signal.SIGTERM, _terminated)
     app(prog_name="nmt")

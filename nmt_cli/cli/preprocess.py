@@ -35,6 +35,8 @@ def preprocess(
     """Check, filter and split a parallel corpus, learn its subwords, and write it as ids.
 
     Files may be .gz, .xz or .zst. A report says what was dropped and why.
+
+    nmt preprocess corpus.en corpus.de -o prepared
     """
     from nmt_cli.corpus.pairs import PairFiles, parse_languages
     from nmt_cli.corpus.prepare import Inputs, check_output, prepare

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt_cli.console import tracked, warn
-from nmt_cli.corpus.reader import STDIN, open_bytes, strict_lines
-from nmt_cli.errors import ConfigError, DataError
+from nmt_cli.cli.texts import EXAMPLE, called, check_counts, read, warn_of_form
+from nmt_cli.console import tracked
+from nmt_cli.corpus.reader import STDIN
+from nmt_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from nmt_cli.evaluation.metrics import MetricScore
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*")  # de, zh-CN, ja_JP
 _PACKING = re.compile(r"(\.txt)?(\.gz|\.xz|\.zst)?$")
-_EXAMPLE = "nmt score ref.de < output.de"
 
 
 def score(
     references: Annotated[
         list[str],
-        typer.Argument(metavar="REF...", help="Reference translations, one sentence a line; .gz, .xz and .zst too."),
+        typer.Argument(metavar="REF", help="Reference translations, one sentence a line; .gz, .xz and .zst too."),
     ],
     hypothesis: Annotated[
         str,
@@ -67,9 +67,9 @@ def score(
     systems = [hypothesis] if against is None else [hypothesis, against]
     _check_streams([*references, *systems])
     language = language or _language_of(references[0])
-    texts = {name: _read(name) for name in [*references, *systems]}
-    _check_counts(texts)
-    _warn(texts, language)
+    texts = {name: read(name) for name in [*references, *systems]}
+    check_counts(texts)
+    warn_of_form(texts, language)
     golds = [texts[name] for name in references]
     if against is None:
         scores = each_score(texts[hypothesis], golds, language=language, lowercase=lowercase, resamples=resamples)
@@ -80,7 +80,11 @@ def score(
         texts[hypothesis], texts[against], golds, language=language, lowercase=lowercase, resamples=resamples
     )
     pairs = list(tracked(compared, "comparing", total=3))
-    print("\n".join([_json(pair) for pair in pairs] if as_json else _table(pairs, hypothesis, against)))
+    print(
+        "\n".join(
+            [_json(pair) for pair in pairs] if as_json else paired_table(pairs, called(hypothesis), called(against))
+        )
+    )
 
 
 def _json(result: MetricScore | PairedScore) -> str:
@@ -97,10 +101,10 @@ def _check_options(language: str | None, against: str | None, resamples: int) ->
 def _check_streams(names: Sequence[str]) -> None:
     """Refuse to read standard input twice, or from a person who does not know that the command waits for text."""
     if names.count(STDIN) > 1:
-        raise ConfigError("standard input can be read once only, but is asked for twice", _EXAMPLE)
+        raise ConfigError("standard input can be read once only, but is asked for twice", EXAMPLE)
     if STDIN in names and _at_terminal():
         raise ConfigError(
-            "the text to score must come from a file or a pipe, but standard input is a terminal", _EXAMPLE
+            "the text to score must come from a file or a pipe, but standard input is a terminal", EXAMPLE
         )
 
 
@@ -114,41 +118,9 @@ def _language_of(reference: str) -> str | None:
     return suffix if _TAG.fullmatch(suffix) else None
 
 
-def _read(name: str) -> list[str]:
-    with open_bytes(name) as stream:
-        return list(strict_lines(stream, _called(name)))
-
-
-def _called(name: str) -> str:
-    return "standard input" if name == STDIN else name
-
-
-def _check_counts(texts: Mapping[str, Sequence[str]]) -> None:
-    """Every text has as many lines as the first reference, and at least one."""
-    (first, reference), *others = texts.items()
-    if not reference:
-        raise DataError(f"{_called(first)} must have lines, but is empty")
-    for name, lines in others:
-        if len(lines) != len(reference):
-            raise DataError(
-                f"{_called(name)} must have as many lines as {_called(first)}, "
-                f"but has {len(lines):,} and that has {len(reference):,}",
-                "line 7 of the one must be line 7 of the other, blank lines included" if lines else _EXAMPLE,
-            )
-
-
-def _warn(texts: Mapping[str, Sequence[str]], language: str | None) -> None:
-    from nmt_cli.evaluation.metrics import looks_tokenised, looks_unspaced
-
-    for name, lines in texts.items():
-        for complaint in (looks_tokenised(lines), looks_unspaced(lines, language)):
-            if complaint:
-                warn(f"{_called(name)} {complaint}")
-
-
-def _table(pairs: Sequence[PairedScore], hypothesis: str, against: str) -> list[str]:
+def paired_table(pairs: Sequence[PairedScore], system: str, other: str) -> list[str]:
     """The lines of a table: a line of names, then a line a metric."""
-    header = ("", *_labels(hypothesis, against), "difference", "p", "verdict", "signature")
+    header = ("", *_labels(system, other), "difference", "p", "verdict", "signature")
     rows = [
         (
             pair.name,
@@ -165,7 +137,7 @@ def _table(pairs: Sequence[PairedScore], hypothesis: str, against: str) -> list[
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows)]
 
 
-def _labels(hypothesis: str, against: str) -> tuple[str, str]:
+def _labels(system: str, other: str) -> tuple[str, str]:
     """The files' names, with their folders where the names alone are the same."""
-    short = Path(_called(hypothesis)).name, Path(_called(against)).name
-    return short if short[0] != short[1] else (_called(hypothesis), _called(against))
+    short = Path(system).name, Path(other).name
+    return short if short[0] != short[1] else (system, other)

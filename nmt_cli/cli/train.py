@@ -44,16 +44,21 @@ def train(
     """Train a translation model and report its BLEU on held-out text.
 
     Needs nothing but the files. The same command again goes on where it was stopped. Ctrl-C saves first.
+
+    nmt train corpus.en corpus.de -o model
     """
     from nmt_cli.cli.options import inputs_of
     from nmt_cli.errors import ConfigError
     from nmt_cli.settings import assignment, merge, read_toml
-    from nmt_cli.training.trainer import Request, run
+    from nmt_cli.training.request import Request
+    from nmt_cli.training.trainer import run
 
     if minutes is not None and updates is not None:
         raise ConfigError("--minutes and --updates must not both be given: each is a plan")
     given = {"minutes": minutes, "updates": updates, "seed": seed}
-    options = {"training": {name: value for name, value in given.items() if value is not None}}
+    options: dict[str, dict[str, object]] = {"training": {k: value for k, value in given.items() if value is not None}}
+    if updates is not None:
+        options["training"]["minutes"] = None  # whatever --config says: this plan is the one that was typed
     table = merge(read_toml(config) if config else {}, *map(assignment, settings or []), options)
     if len(files) == 1 and files[0].is_dir():
         if dev or test or languages:

@@ -11,7 +11,7 @@ from nmt_cli.cli.options import WorkersOption
 def translate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model directory.")] = Path("model"),
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]...", help="Text to translate; without, or -: stdin.")
+        list[Path] | None, typer.Argument(metavar="FILE", help="Text to translate; without, or -: stdin.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead of stdout.")
@@ -34,6 +34,8 @@ def translate(
     """Translate: one line in, one line out, in order, blank for blank.
 
     Whatever is not a translation goes to stderr.
+
+    nmt translate model < input.txt > output.txt
     """
     from nmt_cli.inference.job import Job, run
 

@@ -7,6 +7,7 @@ jsonl   in: {"text": ...} and whatever else; out: the same object with "translat
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 from nmt_cli.errors import DataError
 from nmt_cli.inference.translator import Translation
 from nmt_cli.registry import Registry
+
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class JsonLines:
         for number, line in enumerate(lines, 1):
             try:
                 content = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise DataError(f"{name}:{number} must be a JSON object, but is not JSON: {error}") from None
             if not isinstance(content, dict) or not isinstance(content.get("text"), str):
                 raise DataError(f'{name}:{number} must be a JSON object with a string "text", but is {line[:60]}')
@@ -111,7 +114,13 @@ class JsonLines:
                 {"translation": candidate.text, "score": candidate.score, "log_prob": candidate.log_prob}
                 for candidate in translation.candidates[:n_best]
             ]
-        return json.dumps({**(row.extra or {"text": row.text}), **found}, ensure_ascii=False)
+        return _json({**row.extra, **found})
+
+
+def _json(content: dict[str, Any]) -> str:
+    """In readable characters; escaped where a foreign field holds half a character, which UTF-8 cannot write."""
+    written = json.dumps(content, ensure_ascii=False)
+    return json.dumps(content) if _HALF.search(written) else written
 
 
 FORMATS: Registry[type[Format]] = Registry(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -14,14 +13,16 @@ from typing import BinaryIO
 
 from nmt_cli import console
 from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
-from nmt_cli.errors import ConfigError, DataError
+from nmt_cli.errors import ConfigError
 from nmt_cli.inference import workers
 from nmt_cli.inference.formats import FORMATS, Row
 from nmt_cli.inference.translator import SPLIT, Translation, Translator
+from nmt_cli.runs import files
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search import STRATEGIES
 from nmt_cli.search.base import SearchStrategy
 from nmt_cli.search.options import SearchOptions
+from nmt_cli.settings import SearchSettings, check
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ def run(job: Job) -> None:
     form = FORMATS[job.format]()
     directory = ModelDirectory.open(job.model)
     strategy = strategy_for(directory, job)
+    if job.output is not None:
+        files.check_output(job.output)
     names = [str(path) for path in job.files] or [STDIN]
     at_terminal = STDIN in names and sys.stdin.isatty()
     if at_terminal:
@@ -71,20 +74,19 @@ def run(job: Job) -> None:
             if one_by_one:
                 out.flush()
             if bar:
-                bar.update(number)
+                bar.update(number, console.count(number, "line"))
 
 
 def strategy_for(directory: ModelDirectory, job: Job) -> SearchStrategy:
     """The search that is asked for. Raises ConfigError for an option out of range."""
-    own = directory.settings.search
-    beam = own.beam if job.beam is None else job.beam
-    if job.beam is None and job.n_best > beam:
-        beam = job.n_best
-    penalty = own.length_penalty if job.length_penalty is None else job.length_penalty
-    for name, value in (("--beam", beam), ("--n-best", job.n_best)):
-        if value < 1:
-            raise ConfigError(f"{name} must be at least 1, but is {value}")
-    return STRATEGIES[job.search].of(SearchOptions(beam, job.n_best, penalty))
+    if job.n_best < 1:
+        raise ConfigError(f"--n-best must be at least 1, but is {job.n_best}")
+    own = directory.settings.search.model_dump()
+    given = {"beam": job.beam, "length_penalty": job.length_penalty}
+    typed = {name: value for name, value in given.items() if value is not None}
+    settings = check(SearchSettings, "search", {**own, **typed}, "command line")
+    beam = settings.beam if job.beam is not None else max(settings.beam, job.n_best)
+    return STRATEGIES[job.search].of(SearchOptions(beam, job.n_best, settings.length_penalty))
 
 
 def _translated(translator: Translator, rows: Iterable[Row]) -> Iterator[tuple[Row, Translation]]:
@@ -116,12 +118,5 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    if not path.parent.is_dir():
-        raise DataError(f"{path.parent} must be a folder, but there is none")
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        with open(beside, "wb") as stream:
-            yield stream
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with files.output(path) as stream:
+        yield stream

@@ -8,13 +8,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 import torch
 
-from nmt_cli.errors import ConfigError
+from nmt_cli.errors import ConfigError, NMTError
 from nmt_cli.inference.translator import Engine, Ids, Run, Searched, Translator
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search.base import SearchStrategy
@@ -22,7 +23,8 @@ from nmt_cli.search.base import SearchStrategy
 WORTHWHILE = 200
 """Lines from which workers repay their start (about two seconds each)."""
 
-_engine: Engine
+_engine: Engine | NMTError
+"""Of a worker; an error is kept until somebody can be told."""
 
 
 def available_cores() -> int:
@@ -55,12 +57,24 @@ def translator(
 def _pool(path: Path, strategy: SearchStrategy, workers: int) -> Iterator[Run]:
     """A ``Run`` that shares batches among processes; they end with the block."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, initializer=_open, initargs=(path, strategy)) as processes:
+    processes = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(path, strategy))
+    try:
         yield lambda batches: _run(processes, batches)
+    except BaseException:  # Ctrl-C too: nobody waits for the batches under way
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        processes.shutdown(cancel_futures=True)
 
 
-def _run(processes: Pool, batches: list[list[Ids]]) -> Iterator[Searched]:
-    return processes.imap(_search, batches)
+def _run(processes: ProcessPoolExecutor, batches: list[list[Ids]]) -> Iterator[Searched]:
+    try:
+        yield from processes.map(_search, batches)
+    except BrokenProcessPool:
+        raise NMTError(
+            "a worker process has ended before its work was done, perhaps for lack of memory", "try fewer --workers"
+        ) from None
 
 
 def _open(path: Path, strategy: SearchStrategy) -> None:
@@ -70,8 +84,13 @@ def _open(path: Path, strategy: SearchStrategy) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which ends its workers
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    _engine = Engine.open(ModelDirectory.open(path), strategy)
+    try:
+        _engine = Engine.open(ModelDirectory.open(path), strategy)
+    except NMTError as error:
+        _engine = error
 
 
 def _search(sources: list[Ids]) -> Searched:
+    if isinstance(_engine, NMTError):
+        raise _engine
     return _engine.search(sources)

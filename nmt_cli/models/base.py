@@ -48,7 +48,7 @@ class Model(nn.Module, ABC):
 class Memory:
     """What an encoder hands on. It stays as it is while the decoder runs."""
 
-    outputs: Tensor  # (B, S, D) one vector for each source token, zero on padding
+    outputs: Tensor  # (B, S, D) one vector for each source token; on padding anything finite
     mask: Tensor  # (B, S)
     final: tuple[
         Tensor, ...

@@ -63,7 +63,10 @@ class SinusoidalPositions(nn.Module):
         """positions (...) long -> (..., D)"""
         longest = int(positions.max()) + 1 if positions.numel() else 0
         if longest > len(self.table):
-            self.table = sinusoids(2 ** math.ceil(math.log2(longest)), self.width).to(self.table)
+            grown = sinusoids(2 ** math.ceil(math.log2(longest)), self.width)
+            self.table = grown.float().to(
+                self.table
+            )  # by way of float32, as at first: what was there stays, to the bit
         return functional.embedding(positions, self.table)
 
 

@@ -15,9 +15,8 @@ CHUNK = 256  # rows; measured: 512 and 1,024 give nothing more
 class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float, wanted: bool
     ) -> tuple[Tensor, Tensor]:
-        wanted = hidden.requires_grad or weight.requires_grad
         columns = weight.shape[0]
         grad_hidden, grad_weight = torch.empty_like(hidden), torch.zeros_like(weight)
         grad_bias, total, nll = torch.zeros_like(bias), hidden.new_zeros(()), hidden.new_zeros(())
@@ -41,9 +40,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return total, nll
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
-        return grad_hidden * grads[0], grad_weight * grads[0], grad_bias * grads[0], None, None
+        return grad_hidden * grads[0], grad_weight * grads[0], grad_bias * grads[0], None, None, None
 
 
 def cross_entropy(
@@ -54,5 +53,7 @@ def cross_entropy(
     ``hidden`` (M, D), ``weight`` (V', D), ``bias`` (V',), ``targets`` (M,) as columns. Label smoothing (Szegedy et al. 2016)
     mixes the one right token with the uniform distribution over the V' columns.
     """
-    total, nll = _ChunkedCrossEntropy.apply(hidden, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
+    # Asked here: inside a Function gradients are always off, and a parameter says that it requires them even under no_grad.
+    wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (hidden, weight, bias))
+    total, nll = _ChunkedCrossEntropy.apply(hidden, weight, bias, targets, smoothing, wanted)  # type: ignore[no-untyped-call]
     return total, nll

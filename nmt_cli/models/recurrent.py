@@ -118,17 +118,21 @@ class RecurrentState:
     bias: Tensor  # (B, 1, S)
     rows: Rows
     states: tuple[Tensor, ...]  # h and c: (N, L, D) each
-    top: Tensor  # (N, D) the uppermost state, of which attention is asked
+
+    @property
+    def top(self) -> Tensor:
+        """(N, D) the uppermost hidden state, of which attention is asked."""
+        return self.states[0][:, -1]
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from ``rows[i]``, inside its sentence."""
         layout, _ = self.rows.pick(rows)
-        return replace(self, rows=layout, states=tuple(state[rows] for state in self.states), top=self.top[rows])
+        return replace(self, rows=layout, states=tuple(state[rows] for state in self.states))
 
     def select(self, rows: Tensor) -> Self:
         """A copy in which sentences may leave, repeat or change places."""
         layout, sentences = self.rows.pick(rows)
-        moved = replace(self, rows=layout, states=tuple(state[rows] for state in self.states), top=self.top[rows])
+        moved = replace(self, rows=layout, states=tuple(state[rows] for state in self.states))
         if sentences is None:
             return moved
         return replace(moved, keys=self.keys[sentences], values=self.values[sentences], bias=self.bias[sentences])
@@ -157,15 +161,14 @@ class AttentionDecoder(Decoder[RecurrentState]):
         states = self.bridge(memory.final)
         bias = bias_of(memory.mask, memory.outputs.dtype)[:, None]
         rows = Rows.one_each(len(memory.mask), memory.mask.device)
-        return RecurrentState(self.attend.key(memory.outputs), memory.outputs, bias, rows, states, states[0][:, -1])
+        return RecurrentState(self.attend.key(memory.outputs), memory.outputs, bias, rows, states)
 
     def advance(self, tokens: Tensor, lengths: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
         """Consume ``lengths`` (N,) of the ``tokens`` (N, P)."""
         mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         _, states = self._run(tokens, mask, state.states)
-        top = states[0][:, -1]
-        state = replace(state, states=states, top=top)
-        return state.rows.unfold(self.attend(state.rows.fold(top), state.keys, state.values, state.bias)), state
+        state = replace(state, states=states)
+        return state.rows.unfold(self.attend(state.rows.fold(state.top), state.keys, state.values, state.bias)), state
 
     def attention(self, hidden: Tensor, state: RecurrentState) -> Tensor:
         """(N, S) the weights of the last step."""

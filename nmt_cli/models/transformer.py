@@ -28,8 +28,8 @@ class TransformerConfig(ModelSettings):
     feed_forward: int = Field(default=256, ge=1)  # inner width of the feed-forward layers
     encoder_layers: int = Field(default=4, ge=1)
     decoder_layers: int = Field(default=4, ge=1)
-    attention_dropout: float = Field(default=0.0, ge=0, lt=1)  # on attention weights
-    activation_dropout: float = Field(default=0.0, ge=0, lt=1)  # inside the feed-forward layers
+    attention_dropout: float = Field(default=0.0, ge=0, le=0.95)  # on attention weights
+    activation_dropout: float = Field(default=0.0, ge=0, le=0.95)  # inside the feed-forward layers
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:

@@ -45,9 +45,9 @@ class ModelDirectory:
         """Raises ModelError, with what to type instead, where there is no model."""
         if not (path / MANIFEST).is_file():
             what = "is a file" if path.is_file() else "holds none" if path.is_dir() else "there is no such folder"
-            raise ModelError(
-                f"{path} must be a model directory, but {what}", "nmt train corpus.en corpus.de -o model makes one"
-            )
+            makes = "nmt train corpus.en corpus.de -o model makes one"
+            hint = f"the model comes first, as in nmt translate MODEL FILE; {makes}" if path.is_file() else makes
+            raise ModelError(f"{path} must be a model directory, but {what}", hint)
         if not (path / WEIGHTS).is_file():
             raise ModelError(f"{path} must hold trained weights, but its training was stopped before the first validation",
                              "type its nmt train command again: it goes on")  # fmt: skip

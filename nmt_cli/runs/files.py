@@ -1,17 +1,19 @@
 """Files that appear whole or not at all: written beside their place, flushed to the disk, renamed."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from typing import BinaryIO
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from nmt_cli.errors import ModelError
+from nmt_cli.errors import DataError, ModelError
 
-_CHECKSUM = "checksum"
+_CHECKSUM = "blake2b"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -29,10 +31,39 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
+def check_output(path: Path) -> None:
+    """Raises DataError, before the work is done, where a file of output could not be written after it."""
+    if path.is_dir():
+        raise DataError(f"{path} must be a file to write, but is a folder")
+    if not path.parent.is_dir():
+        raise DataError(f"{path.parent} must be a folder, but there is none")
+
+
+@contextmanager
+def output(path: Path) -> Iterator[BinaryIO]:
+    """A stream into a file that the user named; the file appears when the block ends well. See ``check_output``.
+
+    A link stays a link, and a pipe or a device (``/dev/null``) is written to: replacing it would do harm.
+    """
+    check_output(path)
+    place = path.resolve()
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as stream:
+            yield stream
+        return
+    beside = place.with_name(f".{place.name}.new")
+    try:
+        with open(beside, "wb") as stream:
+            yield stream
+        os.replace(beside, place)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """A safetensors file with a checksum over its tensors. Shared storage is written once for each name."""
+    """A safetensors file with a checksum over all that it says. Shared storage is written once for each name."""
     plain = {name: tensor.detach().contiguous() for name, tensor in sorted(tensors.items())}
-    write_bytes(path, save(plain, {**metadata, _CHECKSUM: _checksum(plain)}))
+    write_bytes(path, save(plain, {**metadata, _CHECKSUM: _checksum(plain, metadata)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -45,14 +76,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ModelError(f"{path} must be a file of weights, but there is none") from None
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} must be a whole safetensors file, but is damaged: {error}") from None
-    if metadata.pop(_CHECKSUM, None) not in (None, _checksum(tensors)):
+    written = metadata.pop(_CHECKSUM, None)
+    if written not in (None, _checksum(tensors, metadata)):
         raise ModelError(f"{path} must have the checksum that it was written with, but is damaged")
     return tensors, metadata
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> str:
-    digest = blake2b(digest_size=16)
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    digest = blake2b(repr(sorted(metadata.items())).encode(), digest_size=16)
     for name, tensor in tensors.items():
-        digest.update(name.encode())
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.errors import ConfigError
-from nmt_cli.search.base import Hypothesis, Scorer, Scores, State
+from nmt_cli.search.base import Hypothesis, Scorer, Scores, State, refuse_nan
 from nmt_cli.search.options import SearchOptions
 
 S = TypeVar("S", bound=State)
@@ -61,6 +61,7 @@ def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: 
             break
         if len(going) < len(row):
             row, tokens, state = row[going], tokens[going], state.select(going)
+    refuse_nan(log_probs)
     table = torch.full((count, len(produced)), scorer.eos)
     for column, (rows, chosen) in enumerate(produced):
         table[rows, column] = chosen

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from torch import Tensor
 
+from nmt_cli.errors import ModelError
 from nmt_cli.search.options import SearchOptions
 
 
@@ -80,6 +81,14 @@ class Hypothesis:
     tokens: tuple[int, ...]  # ends in EOS
     log_prob: float  # the scorer's own, EOS included
     score: float  # what the search ranked by
+
+
+def refuse_nan(values: Tensor) -> None:
+    """Raises ModelError where scores are no numbers."""
+    if bool(values.isnan().any()):
+        raise ModelError(
+            "scores must be numbers, but the model gave NaN: its weights are damaged or its training diverged"
+        )
 
 
 class SearchStrategy(Protocol):

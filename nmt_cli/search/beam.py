@@ -14,8 +14,8 @@ from typing import Self, TypeVar
 import torch
 from torch import Tensor
 
-from nmt_cli.errors import ConfigError, ModelError
-from nmt_cli.search.base import Hypothesis, Scorer, State
+from nmt_cli.errors import ConfigError
+from nmt_cli.search.base import Hypothesis, Scorer, State, refuse_nan
 from nmt_cli.search.normalization import LengthPower
 from nmt_cli.search.options import SearchOptions
 from nmt_cli.search.stopping import Bound, Progress, StoppingRule
@@ -76,10 +76,7 @@ class BeamSearch:
         # 1. the 2K best of all the hypotheses of a sentence
         best, place = every.view(sentences, -1).topk(min(2 * self.width, live_width * offered), 1)  # (B, 2K)
         token, parent = candidates.view(sentences, -1).gather(1, place), place // offered
-        if bool(best.isnan().any()):
-            raise ModelError(
-                "scores must be numbers, but the model gave NaN: its weights are damaged or its training diverged"
-            )
+        refuse_nan(best)
         # 2. the finished pool: the old ones and those that end now, among the first K, the K best by score
         ends = (token == eos) & (torch.arange(token.shape[1]) < self.width) & ~torch.isneginf(best)
         fresh = torch.where(ends, best / self.norm(length), -torch.inf)

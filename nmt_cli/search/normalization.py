@@ -4,6 +4,7 @@ Beam search may stop early because of two facts that hold for every normalisatio
 the norm does not shrink with length. So ``log p / norm(limit)`` bounds every score that a hypothesis can still reach.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -19,8 +20,8 @@ class LengthPower:
     exponent: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.exponent < 0:
-            raise ConfigError(f"the length penalty must not be negative, but is {self.exponent}")
+        if not 0 <= self.exponent < math.inf:
+            raise ConfigError(f"the length penalty must be a finite number, not below 0, but is {self.exponent}")
 
     def __call__(self, lengths: Tensor | int) -> Tensor:
         """Lengths (any shape), EOS counted -> norms of the same shape."""

@@ -6,6 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from nmt_cli.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -42,6 +44,10 @@ class Patience:
     """Stop when ``factor`` times K hypotheses have ended (Kasai et al. 2022); 1 is the rule of most toolkits."""
 
     factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.factor > 0:
+            raise ConfigError(f"patience must be above 0, but is {self.factor}")
 
     def hopeless(self, progress: Progress, n_best: int) -> Tensor:
         """All or none of a sentence's."""

@@ -21,6 +21,7 @@ _MERGES_PER_TYPE = 1.3
 _MOST = 32_000
 _BYTES_AND_SPECIALS = 256 + 4
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")  # Thai ... Han
+_LETTERS = re.compile(r"[^\W\d_]+")  # subwords never join letters with punctuation or digits
 _UNSPACED_WORD = 2  # characters of a word in scripts that put no spaces between words
 
 Words = Counter[str]
@@ -43,7 +44,7 @@ def choose_size(words: Words, *, coverage: float, sampled: int = 1) -> int:
         sampled: 1 if all sentences were counted.
     """
     tokens = sampled * sum(count * _words_in(word) for word, count in words.items())
-    types = sum(map(_words_in, words))
+    types = sum(map(_words_in, {part for word in words for part in _LETTERS.findall(word)}))
     exponent = 0.5 if tokens < _REFERENCE_WORDS else 0.23
     merges = min(_REFERENCE_MERGES * (tokens / _REFERENCE_WORDS) ** exponent, _MERGES_PER_TYPE * types)
     least = smallest_size(words, coverage=coverage)

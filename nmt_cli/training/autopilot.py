@@ -37,6 +37,10 @@ _RULES = (
 )
 
 
+PRESETS = tuple(dict.fromkeys(rule.preset for rule in _RULES))
+"""All that may be chosen."""
+
+
 def _rule(corpus: PreparedCorpus) -> _Rule:
     return next(rule for rule in _RULES if len(corpus.train) < rule.pairs)
 

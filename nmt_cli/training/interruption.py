@@ -18,11 +18,14 @@ class Interruption:
         return 128 + (self.signal or 0)
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """The handler. A second Ctrl-C leaves at once; what was saved before is whole."""
+        """The handler. A second signal ends the program at once; what was saved before is whole."""
         del frame
-        if self.signal is not None:
+        if self.signal is None:
+            self.signal = number
+        elif number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signal = number
+        else:
+            raise SystemExit(128 + number)
 
 
 @contextmanager

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import torch
 
 from nmt_cli import console
 from nmt_cli.corpus import limits
-from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
-from nmt_cli.corpus.prepare import Inputs, input_checksums, prepare
-from nmt_cli.errors import ConfigError, DataError
-from nmt_cli.models import ARCHITECTURES
+from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.models.base import Model
-from nmt_cli.runs.checkpoint import FOLDER, Checkpoint, Progress
-from nmt_cli.runs.directory import CORPUS, WEIGHTS, ModelDirectory, build, load_weights, weights_of
+from nmt_cli.runs.checkpoint import Checkpoint, Progress
+from nmt_cli.runs.directory import WEIGHTS, ModelDirectory, build, load_weights, weights_of
 from nmt_cli.runs.manifest import FILE as MANIFEST
-from nmt_cli.runs.manifest import Manifest, command_line
-from nmt_cli.settings import DataSettings, Settings, Table, check, differences, merge, resolve
-from nmt_cli.training import autopilot, processor
+from nmt_cli.runs.manifest import Manifest
+from nmt_cli.settings import Settings
+from nmt_cli.training import processor
 from nmt_cli.training.interruption import Interruption, noticed
 from nmt_cli.training.loop import Step, train
 from nmt_cli.training.optimizer import Adam
-from nmt_cli.training.presets import preset
+from nmt_cli.training.request import (
+    Request,
+    check_room,
+    check_settings,
+    clear,
+    corpus_of,
+    manifest_of,
+    settings_of,
+    suggested_preset,
+)
 from nmt_cli.training.schedule import Clock, Schedule
 from nmt_cli.training.stream import Place, updates
 from nmt_cli.training.tasks import TASKS
@@ -38,18 +42,6 @@ _SAVE_SECONDS = 300.0  # between two states saved without a validation
 _RECORD_EVERY = 20  # updates between two records of the training loss
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the user wants trained."""
-
-    corpus: Inputs | Path  # raw files, or a folder that nmt preprocess wrote
-    output: Path
-    task: str = "translate"
-    preset: str | None = None
-    table: Table = field(default_factory=dict)  # settings that were given, by file or option
-    restart: bool = False
-
-
 def run(request: Request) -> int:
     """Train until the plan is fulfilled or a signal comes. Returns the exit code.
 
@@ -58,33 +50,47 @@ def run(request: Request) -> int:
         DataError: a corpus that is refused, or is not the one with which this model was begun.
     """
     processor.tune()
-    task = TASKS[request.task]
-    directory = ModelDirectory(request.output)
-    _make_room(request)
+    kind, directory = TASKS[request.task], ModelDirectory(request.output)
+    check_settings(request)
+    check_room(request.output)
     started = time.monotonic()
-    corpus = _corpus(request)
-    settings = _settings(request, corpus)
-    manifest = _manifest(request, corpus, settings)
+    corpus = corpus_of(request)
+    settings = settings_of(request, corpus)
+    limit = limits.fit(corpus.train.source_lengths + 1, corpus.train.target_lengths + 1)
+    task = kind(corpus, limit)
+    if request.restart or not (request.output / MANIFEST).exists():
+        clear(request.output)
+    manifest = replace(manifest_of(request, corpus, settings), limit=limit)
     if manifest.finished:
         console.say(f"{request.output} is a finished model: nothing is left to do (--restart trains it anew)")
         _say_scores(manifest)
         return 0
-    limit = limits.fit(corpus.train.source_lengths + 1, corpus.train.target_lengths + 1)
-    manifest = replace(manifest, limit=limit)
-    checkpoint = Checkpoint.read(request.output)
-    if checkpoint is None:
-        manifest.write(request.output)
-        corpus.tokenizer.save(request.output)
-        directory.write_settings(settings)
-        directory.write_metrics([])
     with noticed() as interruption:
-        training = Training.start(
-            directory, corpus, settings, task(corpus, limit), checkpoint, time.monotonic() - started
-        )
-        if not training.run(interruption):
+        checkpoint = Checkpoint.read(request.output)
+        if checkpoint is None:
+            _begin(request, manifest, corpus, settings)
+        training = Training.start(directory, corpus, settings, task, checkpoint, time.monotonic() - started)
+        training.run(interruption)
+        if interruption.signal:
             console.say(f"saved at update {training.progress.update}: the same command goes on from here")
             return interruption.exit_code
-    return _finish(directory, manifest, task(corpus, limit))
+    return _finish(directory, manifest, task)
+
+
+def _begin(request: Request, manifest: Manifest, corpus: PreparedCorpus, settings: Settings) -> None:
+    """Everything that stands in a model directory before the first update."""
+    suggested = suggested_preset(request, corpus)
+    if suggested:
+        pairs = console.count(len(corpus.train), "pair")
+        console.say(f"preset {suggested}, chosen for {pairs} (--preset names another)")
+    directory = ModelDirectory(request.output)
+    if (directory.path / WEIGHTS).exists():
+        console.warn(f"{directory.path} holds weights of this training, but no state to go on from: it begins anew")
+    directory.path.mkdir(parents=True, exist_ok=True)
+    corpus.tokenizer.save(directory.path)  # first: by it the folder is known as ours
+    directory.write_settings(settings)
+    directory.write_metrics([])
+    manifest.write(directory.path)
 
 
 def _finish(directory: ModelDirectory, manifest: Manifest, task: Task) -> int:
@@ -92,96 +98,6 @@ def _finish(directory: ModelDirectory, manifest: Manifest, task: Task) -> int:
     replace(manifest, finished=True, scores=scores).write(directory.path)
     console.say(f"next: nmt translate {directory.path} < input.txt")
     return 0
-
-
-def _make_room(request: Request) -> None:
-    """Refuse to write into something else's folder; with --restart, remove what an earlier training left."""
-    folder = request.output
-    if folder.is_file():
-        raise ConfigError(f"{folder} must be a folder for the model, but is a file")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not (folder / MANIFEST).exists() and not (folder / CORPUS).exists():
-        raise ConfigError(f"{folder} must be empty or a model directory, but is something else", "choose another -o")
-    if request.restart:
-        for name in (MANIFEST, WEIGHTS):
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / FOLDER, ignore_errors=True)
-
-
-def _corpus(request: Request) -> PreparedCorpus:
-    """Open the prepared corpus; from raw text, prepare it inside the model directory unless that was done before."""
-    if isinstance(request.corpus, Path):
-        return PreparedCorpus.open(request.corpus)
-    folder = request.output / CORPUS
-    wanted = _data_settings(request)
-    if is_prepared(folder) and not request.restart:
-        corpus = PreparedCorpus.open(folder)
-        same = corpus.inputs == input_checksums(request.corpus)
-        asked = wanted.model_copy(update={"vocabulary": wanted.vocabulary or corpus.settings.vocabulary})
-        if same and asked == corpus.settings:
-            return corpus
-        if (request.output / MANIFEST).exists():
-            what = "settings in [data]" if same else "corpus"
-            raise DataError(
-                f"{request.output} was begun with another {what}", "--restart trains it anew; -o names another model"
-            )
-    report = prepare(request.corpus, folder, wanted)
-    console.show(console.table(["", "pairs"], report.rows()))
-    console.say(report.summary())
-    return PreparedCorpus.open(folder)
-
-
-def _data_settings(request: Request) -> DataSettings:
-    table = merge(preset(request.preset) if request.preset else {}, request.table)
-    return check(DataSettings, "data", table.get("data", {}), "settings")
-
-
-def _settings(request: Request, corpus: PreparedCorpus) -> Settings:
-    """What is given, over the preset, over what the size of the corpus suggests."""
-    named = "architecture" in request.table.get("model", {})
-    chosen = request.preset or (None if named else autopilot.preset_for(corpus))
-    given = merge(preset(chosen) if chosen else {}, request.table)
-    data = {"data": corpus.settings.model_dump(exclude_none=True)}
-    if isinstance(request.corpus, Path):
-        _refuse_other_data(given.get("data", {}), data["data"], request.corpus)
-    settings = resolve(merge(autopilot.settings_for(corpus, given), given, data), ARCHITECTURES, origin="settings")
-    if chosen and not request.preset:
-        console.say(f"preset {chosen}, chosen for {console.count(len(corpus.train), 'pair')} (--preset names another)")
-    return settings
-
-
-def _refuse_other_data(given: Table, prepared: Table, folder: Path) -> None:
-    for key, value in given.items():
-        if prepared.get(key) != value:
-            raise ConfigError(f"{folder} was prepared with data.{key} = {prepared.get(key)}, but {value} is asked for",
-                              "nmt preprocess takes settings of [data]; leave them out here")  # fmt: skip
-
-
-def _manifest(request: Request, corpus: PreparedCorpus, settings: Settings) -> Manifest:
-    """The manifest of the training that is to go on, or a new one. Raises ConfigError or DataError where they differ."""
-    asked = {name: getattr(settings, name).model_dump() for name in Settings.model_fields}
-    if not (request.output / MANIFEST).exists():
-        return Manifest(
-            task=request.task,
-            languages=corpus.languages,
-            limit=limits.LengthLimit(0, 0),
-            corpus=corpus.checksum,
-            inputs=corpus.inputs,
-            request=asked,
-            command=command_line(),
-            seed=settings.training.seed,
-        )
-    manifest = Manifest.read(request.output)
-    hint = "--restart trains it anew; -o names another model"
-    if manifest.corpus != corpus.checksum:
-        raise DataError(f"{request.output} was begun with another corpus", hint)
-    if manifest.task != request.task:
-        raise ConfigError(f"{request.output} was begun for the task {manifest.task}, not {request.task}", hint)
-    changed = differences(manifest.request, asked)
-    if changed:
-        raise ConfigError(f"{request.output} was begun with other settings: {'; '.join(changed)}", hint)
-    return manifest
 
 
 def _say_scores(manifest: Manifest) -> None:
@@ -206,6 +122,7 @@ class Training:
     before: float  # seconds of earlier sessions
     saved_at: float
     speed: _Speed
+    headline: str = ""  # of the last validation
 
     @classmethod
     def start(
@@ -226,6 +143,9 @@ class Training:
         parameters = sum(parameter.numel() for parameter in model.parameters())
         if checkpoint is not None:
             progress = checkpoint.progress
+            progress = replace(
+                progress, seconds=progress.seconds + preparation, preparation=progress.preparation + preparation
+            )
             load_weights(model, checkpoint.weights, "the saved state")
             optimizer.load(checkpoint.optimizer, progress.update)
             directory.write_metrics(
@@ -242,11 +162,11 @@ class Training:
             progress, now, progress.seconds, now, _Speed(),
         )  # fmt: skip
 
-    def run(self, interruption: Interruption) -> bool:
-        """Step after step. True when the plan is fulfilled, False when a signal came first; the state is saved either way."""
+    def run(self, interruption: Interruption) -> None:
+        """Step after step, until the plan is fulfilled or a signal comes; the state is saved either way."""
         if self._over():
-            return True
-        with console.progress("training", self.clock.budget if self.clock else self.progress.updates) as bar:
+            return
+        with console.progress("", self.clock.budget if self.clock else self.progress.updates) as bar:
             for step in self._steps():
                 self.progress = replace(
                     self.progress,
@@ -266,11 +186,8 @@ class Training:
                 if self.speed.updates == _MEASURED:
                     self._say_estimate()
                 bar.update(self.progress.seconds if self.clock else step.update, self._note(step))
-                if self._over():
-                    return True
-                if interruption.signal:
-                    return False
-        return False
+                if self._over() or interruption.signal:
+                    return
 
     def _steps(self) -> Iterator[Step]:
         place = Place(self.progress.epoch, self.progress.batch)
@@ -312,7 +229,10 @@ class Training:
         self.directory.add_metrics(
             {"kind": "plan", "update": self.progress.update, "updates": planned, "reason": reason}
         )
-        section = self.settings.training.model_copy(update={"updates": planned, "minutes": None})
+        repeated: dict[str, object] = {"updates": planned, "minutes": None}
+        if self.clock is not None:
+            repeated["patience"] = planned  # never: with a budget there was none
+        section = self.settings.training.model_copy(update=repeated)
         self.directory.write_settings(self.settings.model_copy(update={"training": section}))
         console.say(f"update {self.progress.update}: the learning rate falls from here to update {planned} ({reason})")
 
@@ -320,6 +240,7 @@ class Training:
         """Measure, keep the weights if they are the best, save the state."""
         started = time.monotonic()
         result = self.task.validate(self.model)
+        self.headline = result.headline
         better = result.score > self.progress.best_score
         if better:
             names = {"update": str(self.progress.update)}
@@ -373,7 +294,8 @@ class Training:
         return console.duration(left * self.speed.seconds_per_update)
 
     def _note(self, step: Step) -> str:
-        return f"loss {step.loss:.3f}  {self.speed}"
+        parts = (f"update {step.update:,}", f"loss {step.loss:.2f}", self.headline, self.speed.pace)
+        return "  ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -401,5 +323,10 @@ class _Speed:
         """Target tokens."""
         return self.tokens_per_update / self.seconds_per_update if self.seconds_per_update else 0.0
 
+    @property
+    def pace(self) -> str:
+        """For a person."""
+        return f"{self.tokens_per_second:,.0f} tokens/s"
+
     def __str__(self) -> str:
-        return f"loss {self.loss:.3f}  {self.tokens_per_second:,.0f} tokens/s"
+        return f"loss {self.loss:.3f}  {self.pace}"

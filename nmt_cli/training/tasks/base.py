@@ -14,7 +14,8 @@ class Validation:
     """What a model does on dev."""
 
     score: float  # higher is better: by this the best weights are chosen
-    said: str  # for the progress line
+    headline: str  # for the live line: the one figure that counts
+    said: str  # for the line that stays
     figures: dict[str, Any]  # for metrics.jsonl
     advice: tuple[str, ...] = ()  # what looks wrong
 

@@ -17,7 +17,7 @@ from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.evaluation import buckets
 from nmt_cli.evaluation.buckets import Bucket
 from nmt_cli.evaluation.health import Health, health
-from nmt_cli.evaluation.metrics import MetricScore, bleu, each_score
+from nmt_cli.evaluation.metrics import MetricScore, bleu, each_score, metrics_for
 from nmt_cli.inference import workers
 from nmt_cli.inference.translator import Engine, Translator
 from nmt_cli.models.base import Decodable, Loss, Model
@@ -29,7 +29,7 @@ from nmt_cli.search.options import SearchOptions
 from nmt_cli.text.normalize import normalize
 from nmt_cli.training.tasks.base import Validation
 
-_BATCH_TOKENS = 4096
+_BATCH_TOKENS = 2048
 _NO_TRANSLATION_YET = 5.0
 """dev BLEU under which the health of the output is looked at in every validation."""
 
@@ -38,6 +38,8 @@ class Translate:
     """Two languages."""
 
     def __init__(self, corpus: PreparedCorpus, limit: LengthLimit) -> None:
+        """Raises ConfigError where BLEU of the target language needs a package that is not installed."""
+        metrics_for(corpus.languages[1], lowercase=False)  # a missing tokenizer is said now, not after an hour
         self.corpus = corpus
         self.limit = limit
 
@@ -62,7 +64,8 @@ class Translate:
         poor = score.score < _NO_TRANSLATION_YET
         advice = tuple(health(sources, outputs, references).advice) if poor else ()
         # where two models translate equally well, the one with the lower loss is the better one
-        return Validation(score.score - 1e-6 * nll, f"dev BLEU {score.score:.2f}  dev loss {nll:.3f}", figures, advice)
+        said = f"dev BLEU {score.score:.2f}  dev loss {nll:.3f}"
+        return Validation(score.score - 1e-6 * nll, f"dev BLEU {score.score:.1f}", said, figures, advice)
 
     def report(self, directory: ModelDirectory) -> dict[str, Any]:
         """BLEU, chrF2 and TER of a beam search on the held-out test split."""

@@ -1,0 +1,171 @@
+"""What the user wants trained, and what it comes to: a place for the model, a corpus, settings, a manifest. Trains nothing.
+
+Whatever is refused is refused before any work is done and before anything of an earlier training is touched.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nmt_cli import console
+from nmt_cli.corpus import limits
+from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.corpus.prepare import Inputs, check_output, input_checksums, prepare
+from nmt_cli.errors import ConfigError, DataError
+from nmt_cli.models import ARCHITECTURES
+from nmt_cli.runs.checkpoint import FOLDER
+from nmt_cli.runs.directory import CORPUS, WEIGHTS
+from nmt_cli.runs.manifest import FILE as MANIFEST
+from nmt_cli.runs.manifest import Manifest, command_line
+from nmt_cli.settings import DataSettings, Settings, Table, check, differences, merge, resolve
+from nmt_cli.text.subword import FILE as SUBWORDS
+from nmt_cli.training import autopilot
+from nmt_cli.training.presets import preset
+
+_ANEW = "--restart trains it anew; -o names another model"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user wants trained."""
+
+    corpus: Inputs | Path  # raw files, or a folder that nmt preprocess wrote
+    output: Path
+    task: str = "translate"
+    preset: str | None = None
+    table: Table = field(default_factory=dict)  # settings that were given, by file or option
+    restart: bool = False
+
+
+def check_settings(request: Request) -> None:
+    """Refuse mistyped settings before a long preparation; which preset the corpus will get is not known yet."""
+    if request.preset:
+        bases = [preset(request.preset)]
+    elif "architecture" in request.table.get("model", {}):
+        bases = [{}]
+    else:
+        bases = [preset(name) for name in autopilot.PRESETS]
+    errors = []
+    for base in bases:
+        try:
+            resolve(merge(base, request.table), ARCHITECTURES, origin="settings")
+        except ConfigError as error:
+            errors.append(error)
+    if len(errors) == len(bases):
+        raise errors[0]
+
+
+def check_room(folder: Path) -> None:
+    """Refuse to write into something else's folder."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} must be a folder for the model, but is a file")
+    entries = [
+        entry for entry in folder.iterdir() if not entry.name.startswith(f".{CORPUS}.")
+    ]  # of a killed preparation
+    ours = (folder / SUBWORDS).is_file() or is_prepared(folder / CORPUS)
+    if entries and (is_prepared(folder) or not ours):
+        what = "a prepared corpus" if is_prepared(folder) else "something else"
+        raise ConfigError(f"{folder} must be empty or a model directory, but is {what}", "-o names another folder")
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier training left, the manifest first: a folder without one is never gone on from."""
+    for name in (MANIFEST, WEIGHTS):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def corpus_of(request: Request) -> PreparedCorpus:
+    """Open the prepared corpus; from raw text, prepare it inside the model directory unless that was done before."""
+    if isinstance(request.corpus, Path):
+        return PreparedCorpus.open(request.corpus)
+    folder = request.output / CORPUS
+    wanted = _data_settings(request)
+    if is_prepared(folder) and not request.restart:
+        corpus = PreparedCorpus.open(folder)
+        changes = _data_changes(corpus, request.corpus, wanted)
+        if not changes:
+            return corpus
+        if (request.output / MANIFEST).exists():
+            raise DataError(f"{request.output} was begun with other data: {'; '.join(changes)}", _ANEW)
+    check_output(folder, True)
+    report = prepare(request.corpus, folder, wanted)
+    console.show(console.table(["", "pairs"], report.rows()))
+    console.say(report.summary())
+    return PreparedCorpus.open(folder)
+
+
+def _data_changes(corpus: PreparedCorpus, inputs: Inputs, wanted: DataSettings) -> list[str]:
+    """What differs between a corpus prepared earlier and what is asked for now."""
+    now = input_checksums(inputs)
+    paths = {f"{name}.{i}": path for name, pairs in inputs.given().items() for i, path in enumerate(pairs.paths, 1)}
+    changes = [
+        f"{paths[key]} is not the same text" for key in now if key in corpus.inputs and now[key] != corpus.inputs[key]
+    ]
+    changes += [f"{paths[key]} was not given" for key in now if key not in corpus.inputs]
+    gone = sorted({key.partition(".")[0] for key in corpus.inputs if key not in now})
+    changes += [f"--{name} was given" if name != "train" else "two files were given" for name in gone]
+    languages = inputs.resolved_languages()
+    if languages != corpus.languages:
+        changes.append(f"languages: {'-'.join(corpus.languages)} -> {'-'.join(languages)}")
+    asked = wanted.model_copy(update={"vocabulary": wanted.vocabulary or corpus.settings.vocabulary})
+    return changes + differences({"data": corpus.settings.model_dump()}, {"data": asked.model_dump()})
+
+
+def _data_settings(request: Request) -> DataSettings:
+    table = merge(preset(request.preset) if request.preset else {}, request.table)
+    return check(DataSettings, "data", table.get("data", {}), "settings")
+
+
+def settings_of(request: Request, corpus: PreparedCorpus) -> Settings:
+    """What is given, over the preset, over what the size of the corpus suggests."""
+    chosen = request.preset or suggested_preset(request, corpus)
+    given = merge(preset(chosen) if chosen else {}, request.table)
+    data = {"data": corpus.settings.model_dump(exclude_none=True)}
+    if isinstance(request.corpus, Path):
+        _refuse_other_data(given.get("data", {}), data["data"], request.corpus)
+    return resolve(merge(autopilot.settings_for(corpus, given), given, data), ARCHITECTURES, origin="settings")
+
+
+def suggested_preset(request: Request, corpus: PreparedCorpus) -> str | None:
+    """The preset that the size of the corpus suggests; None where the user has named one, or an architecture."""
+    named = request.preset is not None or "architecture" in request.table.get("model", {})
+    return None if named else autopilot.preset_for(corpus)
+
+
+def _refuse_other_data(given: Table, prepared: Table, folder: Path) -> None:
+    for key, value in given.items():
+        if prepared.get(key) != value:
+            raise ConfigError(
+                f"{folder} was prepared with data.{key} = {prepared.get(key)}, but {value} is asked for",
+                "nmt preprocess takes settings of [data]; leave them out here",
+            )
+
+
+def manifest_of(request: Request, corpus: PreparedCorpus, settings: Settings) -> Manifest:
+    """The manifest of the training that is to go on, or a new one. Raises ConfigError or DataError where they differ."""
+    asked = {name: getattr(settings, name).model_dump() for name in Settings.model_fields}
+    if not (request.output / MANIFEST).exists():
+        return Manifest(
+            task=request.task,
+            languages=corpus.languages,
+            limit=limits.LengthLimit(0, 0),
+            corpus=corpus.checksum,
+            inputs=corpus.inputs,
+            request=asked,
+            command=command_line(),
+            seed=settings.training.seed,
+        )
+    manifest = Manifest.read(request.output)
+    if manifest.corpus != corpus.checksum:
+        raise DataError(f"{request.output} was begun with another corpus", _ANEW)
+    if manifest.task != request.task:
+        raise ConfigError(f"{request.output} was begun for the task {manifest.task}, not {request.task}", _ANEW)
+    changed = differences(manifest.request, asked)
+    if changed:
+        raise ConfigError(f"{request.output} was begun with other settings: {'; '.join(changed)}", _ANEW)
+    return manifest

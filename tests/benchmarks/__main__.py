@@ -1,0 +1,7 @@
+"""``python -m tests.benchmarks``: all measurements, one after the other."""
+
+from tests.benchmarks import training, translation
+
+if __name__ == "__main__":
+    training.main()
+    translation.main()

@@ -1,0 +1,185 @@
+"""Decoder states over long, beam-like lives: whatever moves, grows and is swept out, the scores are those of each row's past."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nmt_cli.corpus.batching import Sequences
+from nmt_cli.models.transformer import TransformerState
+from tests.tiny import TINY, VOCABULARY, random_batch, random_model
+
+
+@pytest.fixture(params=sorted(TINY))
+def model(request: pytest.FixtureRequest) -> Any:
+    return random_model(request.param, seed=2)
+
+
+class Life:
+    """A state, and beside it what each row has consumed: (sentence, tokens)."""
+
+    def __init__(self, model: Any, source: Sequences, seed: int) -> None:
+        self.model, self.source = model, source
+        self.draw = torch.Generator().manual_seed(seed)
+        first, self.state = model.start(source)
+        self.past: list[tuple[int, list[int]]] = [(index, []) for index in range(len(source))]
+        self.feed(first[:, None], torch.ones_like(first))
+
+    def feed(self, tokens: Tensor, lengths: Tensor) -> None:
+        """Consume, and compare with teacher forcing over each row's whole past."""
+        scores, self.state = self.model.advance(tokens, lengths, self.state)
+        self.past = [
+            (sentence, [*past, *row[:length]])
+            for (sentence, past), row, length in zip(self.past, tokens.tolist(), lengths.tolist(), strict=True)
+        ]
+        own = torch.tensor([sentence for sentence, _ in self.past])
+        prefixes = Sequences.of([past for _, past in self.past], end=())
+        memory = self.model.encoder(Sequences(self.source.tokens[own], self.source.lengths[own]))
+        hidden = self.model.decoder(prefixes.tokens, memory)[torch.arange(len(own)), prefixes.lengths - 1]
+        wanted = torch.log_softmax(self.model.output(hidden), 1)
+        torch.testing.assert_close(scores.log_probs(), wanted, rtol=0, atol=1e-9)
+        assert self.state.rows.sentence.tolist() == renumbered([sentence for sentence, _ in self.past])
+
+    def step(self, longest: int = 1) -> None:
+        """Consume up to ``longest`` random tokens of each row."""
+        rows = len(self.past)
+        tokens = torch.randint(3, VOCABULARY, (rows, longest), generator=self.draw)
+        self.feed(tokens, torch.randint(1, longest + 1, (rows,), generator=self.draw))
+
+    def beam(self, width: int) -> None:
+        """Each sentence goes on with one to ``width`` of its rows, in any order, some several times."""
+        chosen: list[int] = []
+        for sentence in dict.fromkeys(sentence for sentence, _ in self.past):
+            own = torch.tensor([row for row, (owner, _) in enumerate(self.past) if owner == sentence])
+            size = int(torch.randint(1, width + 1, (), generator=self.draw))
+            chosen += own[torch.randint(len(own), (size,), generator=self.draw)].tolist()
+        self.state = self.state.reorder(torch.tensor(chosen))
+        self.past = [self.past[row] for row in chosen]
+
+    def select(self, chosen: list[int]) -> None:
+        """A copy of these rows; the state that is left behind goes on as well, by a step of its own."""
+        left = self.state
+        self.state = left.select(torch.tensor(chosen))
+        self.model.step(torch.full((len(self.past),), 5), left)
+        self.past = [self.past[row] for row in chosen]
+
+    def rows_of(self, sentences: set[int]) -> list[int]:
+        return [row for row, (owner, _) in enumerate(self.past) if owner in sentences]
+
+
+def renumbered(sentences: list[int]) -> list[int]:
+    """Sentences in the order in which they stand, from 0."""
+    names = {sentence: place for place, sentence in enumerate(dict.fromkeys(sentences))}
+    return [names[sentence] for sentence in sentences]
+
+
+@pytest.fixture
+def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """(slots before, slots after) of each sweep that threw something away."""
+    seen: list[tuple[int, int]] = []
+    original = TransformerState._swept
+
+    def recorded(state: TransformerState) -> TransformerState:
+        after = original(state)
+        if after.used < state.used:
+            seen.append((state.used, after.used))
+        return after
+
+    monkeypatch.setattr(TransformerState, "_swept", recorded)
+    return seen
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("width", [2, 6])
+@torch.no_grad()
+def test_forty_steps_of_a_beam(model: Any, width: int, seed: int, sweeps: list[tuple[int, int]]) -> None:
+    """Rows move, multiply and die at every step; sentences leave in the middle."""
+    life = Life(model, random_batch(4, seed=seed).source, seed)
+    for turn in range(40):
+        life.beam(width)
+        life.step()
+        if turn in (11, 25):
+            life.select(life.rows_of({0, 2, 3} if turn == 11 else {0, 3}))
+    if isinstance(life.state, TransformerState):
+        assert (len(sweeps) >= 3) == (width == 6)  # two rows leave too little behind
+        assert all(after * 2 <= before for before, after in sweeps)
+
+
+@torch.no_grad()
+def test_one_survivor_takes_everything(model: Any, sweeps: list[tuple[int, int]]) -> None:
+    """The worst for the slots: all rows but one die at every step, and the one multiplies."""
+    life = Life(model, random_batch(2, seed=3).source, 3)
+    for turn in range(20):
+        sizes = [life.rows_of({sentence}) for sentence in (0, 1)]
+        chosen = [own[turn % len(own)] for own in sizes for _ in range(5)]
+        life.state = life.state.reorder(torch.tensor(chosen))
+        life.past = [life.past[row] for row in chosen]
+        life.step()
+    if isinstance(life.state, TransformerState):
+        assert sweeps
+        assert life.state.used < 20 * 5
+
+
+@torch.no_grad()
+def test_sentences_change_places_and_repeat(model: Any) -> None:
+    life = Life(model, random_batch(4, seed=4).source, 4)
+    for turn in range(12):
+        life.beam(3)
+        life.step()
+        if turn % 4 == 3:
+            life.select(life.rows_of({3}) + life.rows_of({1}) + life.rows_of({0}))
+            life.step()
+        if turn == 5:  # a sentence twice, with others between
+            twice = life.rows_of({0}) + life.rows_of({3})
+            copy = Life(model, life.source, 5)
+            copy.state, copy.past = life.state.select(torch.tensor(twice)), [life.past[row] for row in twice]
+            copy.step()
+
+
+@torch.no_grad()
+def test_prefixes_of_any_length_between_the_steps(model: Any) -> None:
+    life = Life(model, random_batch(3, seed=5).source, 5)
+    for longest in (3, 1, 5, 2, 1, 4, 3):
+        life.beam(4)
+        life.step(longest)
+    life.select(life.rows_of({0, 2}))
+    life.beam(4)
+    life.step(6)
+
+
+@torch.no_grad()
+def test_sweeping_changes_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same life with and without, to the rounding of sums in another order."""
+    model = random_model("transformer", seed=2)
+    source = random_batch(3, seed=6).source
+    found = []
+    for swept in (True, False):
+        if not swept:
+            monkeypatch.setattr(TransformerState, "_swept", lambda state: state)
+        life = Life(model, source, 6)
+        for _ in range(15):
+            life.beam(5)
+            life.step()
+        scores, _ = model.step(torch.full((len(life.past),), 7), life.state)
+        found.append((scores.log_probs(), life.state.used))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=0, atol=1e-11)
+    assert found[0][1] < found[1][1]
+
+
+@torch.no_grad()
+def test_room_grows_by_doubling_and_holds_what_was_written() -> None:
+    model = random_model("transformer", seed=3)
+    life = Life(model, random_batch(2, seed=7).source, 7)
+    rooms = []
+    for _ in range(33):
+        kept = life.state.keys[:, :, :, : life.state.used].clone()
+        life.step()
+        assert torch.equal(life.state.keys[:, :, :, : kept.shape[3]], kept)
+        assert life.state.keys.shape == life.state.values.shape
+        assert life.state.keys.shape[3] >= life.state.used
+        rooms.append(life.state.keys.shape[3])
+    assert len(set(rooms)) <= 6
+    state = life.state
+    assert state.with_room(state.keys.shape[3] - state.used) is state
+    assert state.with_room(100).keys.shape[3] >= state.used + 100

@@ -1,0 +1,601 @@
+"""Every law has a mutation that was seen to make it fail: the code is broken on purpose, and the law must notice."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nmt_cli.models import cells, encoder_decoder, recurrent, transformer
+from nmt_cli.models.base import Rows, Scores
+from nmt_cli.models.recurrent import AttentionDecoder, RecurrentState
+from nmt_cli.models.transformer import Embedding, TransformerDecoder, TransformerState
+from nmt_cli.search import ancestral, beam, stopping
+from nmt_cli.search.ancestral import Greedy
+from nmt_cli.search.beam import BeamSearch
+from nmt_cli.search.normalization import LengthPower
+from tests import laws
+from tests.tiny import TINY, random_batch, random_model
+
+BOTH = tuple(sorted(TINY))
+WIDE = BeamSearch(5, 3)
+Patch = pytest.MonkeyPatch
+
+
+@cache
+def model_of(architecture: str, dtype: torch.dtype = torch.float64) -> Any:
+    return random_model(architecture, seed=1, dtype=dtype)
+
+
+LAWS: dict[str, Callable[[str], None]] = {
+    "steps_are_teacher_forcing": lambda a: laws.steps_are_teacher_forcing(model_of(a), random_batch(9, seed=1)),
+    "prefixes_are_steps": lambda a: laws.prefixes_are_steps(model_of(a), random_batch(7, seed=2)),
+    "neighbours_change_nothing": lambda a: laws.neighbours_change_nothing(
+        model_of(a), WIDE, random_batch(9, seed=3, longest=12).source
+    ),
+    "neighbours_change_only_ties": lambda a: laws.neighbours_change_only_ties(
+        model_of(a, torch.float32), model_of(a), WIDE, random_batch(12, seed=4, longest=12).source
+    ),
+    "forced_decoding_agrees": lambda a: laws.forced_decoding_agrees(
+        model_of(a), WIDE, random_batch(9, seed=5, longest=12).source
+    ),
+    "forced_decoding_agrees (greedy)": lambda a: laws.forced_decoding_agrees(
+        model_of(a), Greedy(), random_batch(9, seed=5, longest=12).source
+    ),
+    "reorder_commutes": lambda a: laws.reorder_commutes(model_of(a), random_batch(6, seed=6).source),
+    "copies_do_not_disturb": lambda a: laws.copies_do_not_disturb(model_of(a), random_batch(5, seed=7).source),
+    "beam_of_one_is_greedy": lambda a: laws.beam_of_one_is_greedy(
+        model_of(a), random_batch(20, seed=8, longest=12).source
+    ),
+    "wide_beam_is_brute_force": lambda a: laws.wide_beam_is_brute_force(
+        model_of(a), random_batch(3, seed=9).source, 3, 1.0
+    ),
+    "beam_is_the_slow_search": lambda a: laws.beam_is_the_slow_search(
+        model_of(a), random_batch(6, seed=11).source, torch.tensor([1, 9, 2, 5, 7, 3])
+    ),
+    "long_lives_forget_nothing": lambda a: laws.long_lives_forget_nothing(model_of(a), random_batch(4, seed=12).source),
+    "bound_costs_nothing": lambda a: laws.bound_costs_nothing(
+        model_of(a), random_batch(20, seed=10, longest=10).source, 1.0
+    ),
+}
+"""Each law on one model of an architecture, as test_laws has it."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Something that is easily got wrong, and the laws that must fail by it."""
+
+    breaks: Callable[[Patch], None]
+    laws: tuple[str, ...]
+    architectures: tuple[str, ...] = BOTH
+
+
+def wrap(owner: Any, name: str, made: Callable[[Any], Any]) -> Callable[[Patch], None]:
+    """Replace ``owner.name`` by what is made of it."""
+    return lambda patch: patch.setattr(owner, name, made(getattr(owner, name)))
+
+
+def both(*patches: Callable[[Patch], None]) -> Callable[[Patch], None]:
+    def apply(patch: Patch) -> None:
+        for one in patches:
+            one(patch)
+
+    return apply
+
+
+# Masks
+
+
+def mask_off(dimensions: int) -> Callable[[Any], Any]:
+    """Of sources (2 dimensions) or of what each row has consumed (3)."""
+
+    def made(original: Any) -> Any:
+        def mutant(mask: Tensor, dtype: torch.dtype) -> Tensor:
+            return original(mask if mask.dim() != dimensions else torch.ones_like(mask), dtype)  # type: ignore[no-any-return]
+
+        return mutant
+
+    return made
+
+
+# Moves
+
+
+def stays(original: Any) -> Any:
+    """Nobody moves where as many rows come as go."""
+
+    def mutant(self: Any, rows: Tensor) -> Any:
+        same = len(rows) == len(self.rows.sentence)
+        return original(self, torch.arange(len(rows)) if same else rows)
+
+    return mutant
+
+
+def one_further(original: Any) -> Any:
+    """Row ``rows[i] + 1`` where it belongs to the same sentence."""
+
+    def mutant(self: Any, rows: Tensor) -> Any:
+        following = (rows + 1).clamp(max=len(self.rows.sentence) - 1)
+        inside = self.rows.sentence[following] == self.rows.sentence[rows]
+        return original(self, torch.where(inside, following, rows))
+
+    return mutant
+
+
+def some_stay(*names: str) -> Callable[[Any], Any]:
+    """The recurrent states move, except for some of (h, c)."""
+
+    def made(original: Any) -> Any:
+        def mutant(self: Any, rows: Tensor) -> Any:
+            moved = original(self, rows)
+            kept = [
+                before[: len(rows)] if name in names and len(rows) == len(before) else after
+                for name, before, after in zip(("h", "c"), self.states, moved.states, strict=True)
+            ]
+            return replace(moved, states=tuple(kept))
+
+        return mutant
+
+    return made
+
+
+def shared_cache(self: TransformerState, rows: Tensor) -> TransformerState:
+    """select without copying."""
+    layout, sentences = self.rows.pick(rows)
+    if sentences is None:
+        return replace(self, rows=layout, visible=self.visible[rows])
+    return replace(
+        self,
+        remembered=[(keys[sentences], values[sentences]) for keys, values in self.remembered],
+        memory_bias=self.memory_bias[sentences],
+        rows=layout,
+        visible=self.visible[rows],
+        keys=self.keys[:, sentences],
+        values=self.values[:, sentences],
+    )
+
+
+def order_forgotten(original: Any) -> Any:
+    """``Rows.pick`` takes a permutation of the sentences for all of them in order: the memory stays where it was."""
+
+    def mutant(self: Rows, rows: Tensor) -> Any:
+        layout, sentences = original(self, rows)
+        return layout, None if layout.sentences == self.sentences else sentences
+
+    return mutant
+
+
+def memory_stays(original: Any) -> Any:
+    """The rows move; the memory of the first sentences is kept, whichever leave."""
+
+    def mutant(self: Any, rows: Tensor) -> Any:
+        moved = original(self, rows)
+        count = moved.rows.sentences
+        if isinstance(self, RecurrentState):
+            return replace(moved, keys=self.keys[:count], values=self.values[:count], bias=self.bias[:count])
+        remembered = [(keys[:count], values[:count]) for keys, values in self.remembered]
+        return replace(moved, remembered=remembered, memory_bias=self.memory_bias[:count])
+
+    return mutant
+
+
+def cache_stays(original: Any) -> Any:
+    """select moves all but the keys and values of what was consumed."""
+
+    def mutant(self: TransformerState, rows: Tensor) -> TransformerState:
+        moved: TransformerState = original(self, rows)
+        count = moved.rows.sentences
+        return replace(moved, keys=self.keys[:, :count].clone(), values=self.values[:, :count].clone())
+
+    return mutant
+
+
+def swept_too_much(original: Any) -> Any:
+    """One slot too few survives."""
+
+    def mutant(self: TransformerState) -> TransformerState:
+        swept: TransformerState = original(self)
+        if swept.used == self.used:
+            return swept
+        return replace(
+            swept, visible=swept.visible[:, 1:], keys=swept.keys[:, :, :, 1:], values=swept.values[:, :, :, 1:]
+        )
+
+    return mutant
+
+
+def swept_out_of_order(original: Any) -> Any:
+    """Keys and values are moved, what each row sees of them is not."""
+
+    def mutant(self: TransformerState) -> TransformerState:
+        swept: TransformerState = original(self)
+        return swept if swept.used == self.used else replace(swept, visible=self.visible[:, : swept.used])
+
+    return mutant
+
+
+def no_room(original: Any) -> Any:
+    """Growing loses what was written last."""
+
+    def mutant(self: TransformerState, slots: int) -> TransformerState:
+        grown: TransformerState = original(self, slots)
+        if grown is not self and self.used:
+            grown.keys[:, :, :, self.used - 1] = 0
+        return grown
+
+    return mutant
+
+
+def permuted(original: Any) -> Any:
+    """The rows of each sentence the other way round."""
+
+    def mutant(self: Rows, values: Tensor) -> Tensor:
+        turned = values if self.width == 1 or self.place is not None else values.flip(1)
+        return original(self, turned)  # type: ignore[no-any-return]
+
+    return mutant
+
+
+def slots_from_one(original: Any) -> Any:
+    """Each row has the next one's slot."""
+    return property(lambda self: (original.fget(self) + 1) % self.width)
+
+
+# Positions, inputs, lengths
+
+
+def positions_late(original: Any) -> Any:
+    """By one, where they are counted from what was consumed."""
+
+    def mutant(self: Any, tokens: Tensor, positions: Tensor) -> Tensor:
+        return original(self, tokens, positions + (positions.dim() - 1))  # type: ignore[no-any-return]
+
+    return mutant
+
+
+def positions_of_slots(original: Any) -> Any:
+    """The slots of all rows are counted, not those of each row."""
+
+    def mutant(self: Any, tokens: Tensor, lengths: Tensor, state: TransformerState) -> Any:
+        embed = self.embedding.forward
+
+        def wrong(ids: Tensor, positions: Tensor) -> Tensor:
+            return embed(ids, torch.full_like(positions, state.used) + torch.arange(ids.shape[1]))  # type: ignore[no-any-return]
+
+        self.embedding.forward = wrong
+        try:
+            return original(self, tokens, lengths, state)
+        finally:
+            del self.embedding.forward
+
+    return mutant
+
+
+def lengths_ignored(original: Any) -> Any:
+    """Each row consumes all P tokens."""
+
+    def mutant(self: Any, tokens: Tensor, lengths: Tensor, state: Any) -> Any:
+        return original(self, tokens, torch.full_like(lengths, tokens.shape[1]), state)
+
+    return mutant
+
+
+def without_mask(original: Any) -> Any:
+    """The LSTM runs on over padding."""
+
+    def mutant(self: Any, inputs: Tensor, mask: Tensor, state: Any) -> Any:
+        return original(self, inputs, torch.ones_like(mask), state)
+
+    return mutant
+
+
+def turned_whole(values: Tensor, lengths: Tensor) -> Tensor:
+    """Reversed by the padded length: the backward direction reads padding first."""
+    del lengths
+    return values.flip(1)
+
+
+def longest_of_the_batch(original: Any) -> Any:
+    """Something of a sentence depends on the longest of its batch."""
+
+    def mutant(self: Any, source: Any) -> Any:
+        memory = original(self, source)
+        return replace(memory, outputs=memory.outputs * (1 + 1e-3 * source.tokens.shape[1]))
+
+    return mutant
+
+
+# Search
+
+
+def limits(change: int) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        def mutant(self: Any, scorer: Any, tokens: Tensor, state: Any, limits: Tensor) -> Any:
+            return original(self, scorer, tokens, state, (limits + change).clamp(min=1))
+
+        return mutant
+
+    return made
+
+
+def raw_pool(original: Any) -> Any:
+    """The finished pool keeps log-probabilities that are not normalised: one length comes as int."""
+
+    def mutant(self: LengthPower, lengths: Tensor | int) -> Tensor:
+        return torch.ones(()) if isinstance(lengths, int) else original(self, lengths)
+
+    return mutant
+
+
+def norm_shifted(original: Any) -> Any:
+    """BOS counted with the length."""
+    return lambda self, lengths: original(self, lengths + 1)
+
+
+def parent_lost(original: Any) -> Any:
+    """Each extension has the log-probability of its last token alone."""
+
+    def mutant(self: Any, pools: Any, *rest: Any) -> Any:
+        alone = pools.log_probs.masked_fill(pools.alive, 0.0)
+        return original(self, replace(pools, log_probs=alone), *rest)
+
+    return mutant
+
+
+def parents(change: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
+    """The states follow other hypotheses than their tokens."""
+
+    def made(original: Any) -> Any:
+        def mutant(self: Any, *arguments: Any) -> Any:
+            extended, rows = original(self, *arguments)
+            return extended, change(rows)
+
+        return mutant
+
+    return made
+
+
+def not_forced(pools: Any, length: int, log_probs: Tensor, extensions: Tensor, of: Any, eos: int) -> Any:
+    """At the limit nothing happens."""
+    del pools, length, of, eos
+    return log_probs, extensions
+
+
+def forced_for_nothing(original: Any) -> Any:
+    """The forced EOS costs nothing."""
+
+    def mutant(pools: Any, length: int, log_probs: Tensor, extensions: Tensor, of: Any, eos: int) -> Any:
+        return original(pools, length, log_probs, extensions, lambda tokens: 0 * of(tokens), eos)
+
+    return mutant
+
+
+def bound_too_low(self: Any, pools: Any) -> Any:
+    """The reach of a live hypothesis by its own length, not by its limit."""
+    reach = pools.log_probs / self.norm(pools.tokens.shape[2])
+    hopeless = self.stop.hopeless(stopping.Progress(pools.finished, pools.ended, reach), self.n_best)
+    return replace(pools, log_probs=pools.log_probs.masked_fill(hopeless, -torch.inf))
+
+
+def bound_of_the_best(self: Any, progress: Any, n_best: int) -> Tensor:
+    """Over when nothing can become the best, though more are asked for."""
+    del self, n_best
+    found: Tensor = progress.reach <= progress.finished[:, :1]
+    return found
+
+
+def second_best(scores: Any) -> Tensor:
+    found: Tensor = scores.columns[scores.logits.topk(2, 1).indices[:, 1]]
+    return found
+
+
+def places_for_ids(original: Any) -> Any:
+    """Places in the logits are taken for ids."""
+
+    def mutant(self: Scores, k: int) -> tuple[Tensor, Tensor]:
+        values, tokens = original(self, k)
+        return values, torch.searchsorted(self.columns, tokens)
+
+    return mutant
+
+
+class _Everywhere:
+    """torch, in which every place is among the first."""
+
+    def __getattr__(self, name: str) -> Any:
+        return (lambda count: torch.zeros(count)) if name == "arange" else getattr(torch, name)
+
+
+def eos_anywhere(original: Any) -> Any:
+    """Not only among the first K."""
+
+    def mutant(*arguments: Any) -> Any:
+        with Patch.context() as patch:
+            patch.setattr(beam, "torch", _Everywhere())
+            return original(*arguments)
+
+    return mutant
+
+
+def impatient(self: Any, progress: Any, n_best: int) -> Tensor:
+    """The first end is enough."""
+    del self, n_best
+    found: Tensor = (progress.ended >= 1)[:, None] | torch.isneginf(progress.reach)
+    return found
+
+
+def too_few_candidates(original: Any) -> Any:
+    """Half of what the beam asks for."""
+    return lambda self, k: original(self, max(1, k // 2))
+
+
+T, R = ("transformer",), ("recurrent",)
+BATCHED = ("neighbours_change_nothing", "neighbours_change_only_ties")
+RETOLD = ("forced_decoding_agrees",)
+
+MUTATIONS = {
+    "source mask off": Mutation(
+        both(wrap(transformer, "bias_of", mask_off(2)), wrap(recurrent, "bias_of", mask_off(2))), BATCHED
+    ),
+    "rows see each other's slots": Mutation(
+        wrap(transformer, "bias_of", mask_off(3)), ("reorder_commutes", "prefixes_are_steps", *RETOLD), T
+    ),
+    "teacher forcing sees the future": Mutation(
+        wrap(transformer, "causal_bias", lambda original: lambda *a: torch.zeros_like(original(*a))),
+        ("steps_are_teacher_forcing", *RETOLD, "wide_beam_is_brute_force"),
+        T,
+    ),
+    "targets are not shifted": Mutation(
+        wrap(encoder_decoder, "shifted", lambda _: lambda targets: targets),
+        ("steps_are_teacher_forcing", *RETOLD, "forced_decoding_agrees (greedy)", "wide_beam_is_brute_force"),
+    ),
+    "padding read by the backward direction": Mutation(wrap(recurrent, "reverse", lambda _: turned_whole), BATCHED, R),
+    "the LSTM runs over padding": Mutation(
+        wrap(cells.LSTM, "forward", without_mask), (*BATCHED, "prefixes_are_steps"), R
+    ),
+    "the memory depends on the longest": Mutation(
+        both(
+            wrap(transformer.TransformerEncoder, "forward", longest_of_the_batch),
+            wrap(recurrent.BidirectionalEncoder, "forward", longest_of_the_batch),
+        ),
+        BATCHED,
+    ),
+    "reorder does nothing": Mutation(
+        both(wrap(TransformerState, "reorder", stays), wrap(RecurrentState, "reorder", stays)),
+        ("reorder_commutes", "long_lives_forget_nothing", *RETOLD),
+    ),
+    "reorder is off by a row": Mutation(
+        both(wrap(TransformerState, "reorder", one_further), wrap(RecurrentState, "reorder", one_further)),
+        ("reorder_commutes", *RETOLD),
+    ),
+    "h stays behind": Mutation(wrap(RecurrentState, "reorder", some_stay("h")), ("reorder_commutes", *RETOLD), R),
+    "c stays behind": Mutation(wrap(RecurrentState, "reorder", some_stay("c")), ("reorder_commutes", *RETOLD), R),
+    "copies share a cache": Mutation(
+        lambda patch: patch.setattr(TransformerState, "select", shared_cache), ("copies_do_not_disturb",), T
+    ),
+    "sentences change places, their memory does not": Mutation(
+        wrap(Rows, "pick", order_forgotten), ("copies_do_not_disturb",)
+    ),
+    "sentences leave, their memory does not": Mutation(
+        both(wrap(TransformerState, "select", memory_stays), wrap(RecurrentState, "select", memory_stays)),
+        ("copies_do_not_disturb", "long_lives_forget_nothing", *BATCHED, *RETOLD, "forced_decoding_agrees (greedy)"),
+    ),
+    "sentences leave, their cache does not": Mutation(
+        wrap(TransformerState, "select", cache_stays), ("copies_do_not_disturb", *BATCHED, *RETOLD), T
+    ),
+    "a slot too many is swept out": Mutation(
+        wrap(TransformerState, "_swept", swept_too_much), ("long_lives_forget_nothing",), T
+    ),
+    "the mask is not swept": Mutation(
+        wrap(TransformerState, "_swept", swept_out_of_order), ("long_lives_forget_nothing",), T
+    ),
+    "growing loses a slot": Mutation(
+        wrap(TransformerState, "with_room", no_room),
+        ("steps_are_teacher_forcing", "prefixes_are_steps", "copies_do_not_disturb", *RETOLD),
+        T,
+    ),
+    "unfold is permuted": Mutation(wrap(Rows, "unfold", permuted), RETOLD),
+    "fold is permuted": Mutation(
+        wrap(
+            Rows, "fold", lambda original: lambda self, values: permuted(lambda _, v: v)(self, original(self, values))
+        ),
+        RETOLD,
+    ),
+    "slots are off by one": Mutation(wrap(Rows, "slot", slots_from_one), ("reorder_commutes", *RETOLD), T),
+    "positions are off by one": Mutation(
+        wrap(Embedding, "forward", positions_late),
+        ("steps_are_teacher_forcing", *RETOLD, "wide_beam_is_brute_force"),
+        T,
+    ),
+    "positions count all rows": Mutation(
+        wrap(TransformerDecoder, "advance", positions_of_slots), ("prefixes_are_steps", *RETOLD), T
+    ),
+    "lengths of prefixes are ignored": Mutation(
+        both(wrap(TransformerDecoder, "advance", lengths_ignored), wrap(AttentionDecoder, "advance", lengths_ignored)),
+        ("prefixes_are_steps",),
+    ),
+    "the limit is passed by one": Mutation(
+        both(wrap(BeamSearch, "__call__", limits(1)), wrap(Greedy, "__call__", limits(1))),
+        (*RETOLD, "forced_decoding_agrees (greedy)", "wide_beam_is_brute_force"),
+    ),
+    "the limit comes too early": Mutation(
+        wrap(BeamSearch, "__call__", limits(-1)), ("wide_beam_is_brute_force", "beam_of_one_is_greedy")
+    ),
+    "greedy's limit comes too early": Mutation(wrap(Greedy, "__call__", limits(-1)), ("beam_of_one_is_greedy",)),
+    "EOS is not forced": Mutation(
+        wrap(beam, "_force_end", lambda _: not_forced), (*RETOLD, "wide_beam_is_brute_force")
+    ),
+    "the forced EOS is free": Mutation(
+        wrap(beam, "_force_end", forced_for_nothing), (*RETOLD, "wide_beam_is_brute_force")
+    ),
+    "the finished pool is not normalised": Mutation(
+        wrap(LengthPower, "__call__", raw_pool), ("wide_beam_is_brute_force",)
+    ),
+    "the norm counts BOS": Mutation(wrap(LengthPower, "__call__", norm_shifted), ("wide_beam_is_brute_force",)),
+    "the parent's log-probability is lost": Mutation(
+        wrap(BeamSearch, "_extend", parent_lost), (*RETOLD, "wide_beam_is_brute_force")
+    ),
+    "states follow the wrong parents": Mutation(wrap(BeamSearch, "_extend", parents(lambda r: r.roll(1, 1))), RETOLD),
+    "the bound is by the present length": Mutation(
+        lambda patch: patch.setattr(BeamSearch, "_prune", bound_too_low), ("bound_costs_nothing",)
+    ),
+    "the bound forgets the n best": Mutation(
+        lambda patch: patch.setattr(stopping.Bound, "hopeless", bound_of_the_best),
+        ("bound_costs_nothing", "wide_beam_is_brute_force"),
+    ),
+    "greedy takes the second best": Mutation(
+        wrap(ancestral, "most_probable", lambda _: second_best), ("beam_of_one_is_greedy",)
+    ),
+    "places are taken for ids": Mutation(
+        wrap(Scores, "best", places_for_ids), (*RETOLD, "wide_beam_is_brute_force", "beam_of_one_is_greedy")
+    ),
+    "too few candidates": Mutation(wrap(Scores, "best", too_few_candidates), ("beam_is_the_slow_search",)),
+    "EOS counts anywhere among the candidates": Mutation(
+        wrap(BeamSearch, "_extend", eos_anywhere), ("beam_is_the_slow_search",)
+    ),
+    "patience ends at the first end": Mutation(
+        lambda patch: patch.setattr(stopping.Patience, "hopeless", impatient), ("beam_is_the_slow_search",)
+    ),
+}
+
+
+@pytest.mark.parametrize("law", sorted(LAWS))
+@pytest.mark.parametrize("architecture", BOTH)
+def test_the_laws_hold_where_nothing_is_broken(law: str, architecture: str) -> None:
+    LAWS[law](architecture)
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "architecture"),
+    [
+        pytest.param(name, law, architecture, id=f"{name}-{law}-{architecture}")
+        for name, mutation in MUTATIONS.items()
+        for law in mutation.laws
+        for architecture in mutation.architectures
+    ],
+)
+def test_the_law_notices(name: str, law: str, architecture: str, monkeypatch: Patch) -> None:
+    model_of(architecture)
+    model_of(architecture, torch.float32)
+    MUTATIONS[name].breaks(monkeypatch)
+    with pytest.raises(AssertionError):
+        LAWS[law](architecture)
+
+
+def test_every_law_is_broken_by_something() -> None:
+    written = {
+        name
+        for name, function in inspect.getmembers(laws, inspect.isfunction)
+        if function.__module__ == laws.__name__ and name not in ("run", "limits_of")
+    }
+    assert {law.partition(" ")[0] for law in LAWS} == written
+    assert {law for mutation in MUTATIONS.values() for law in mutation.laws} == set(LAWS)
+    for architecture in BOTH:
+        noticed = {
+            law for mutation in MUTATIONS.values() if architecture in mutation.architectures for law in mutation.laws
+        }
+        assert noticed == set(LAWS), architecture

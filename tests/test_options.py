@@ -1,0 +1,111 @@
+"""Law 7: every option that a user can type is run by a test. Also: every command helps, and helps at once."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from nmt_cli.cli.app import app
+
+from .conftest import Nmt, typed
+
+HERE = Path(__file__)
+HEAVY = ("torch", "numpy", "pydantic", "sentencepiece", "sacrebleu", "safetensors", "rich.progress")
+
+ROOT: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = ROOT.commands
+
+
+def options() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(command, the ways to type one of its options); the command is empty for options of nmt itself."""
+    for name, command in (("", ROOT), *COMMANDS.items()):
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                yield name, (*parameter.opts, *parameter.secondary_opts)
+
+
+def test_version(nmt: Nmt) -> None:
+    result = nmt("--version")
+    assert (result.exit_code, result.stdout.count(".")) == (0, 2)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_help(command: str, nmt: Nmt) -> None:
+    result = nmt(*([command] if command else []), "--help")
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
+    described = COMMANDS[command] if command else ROOT
+    assert f"\n\nnmt {command or 'train'} " in described.help, "an example in a paragraph of its own"
+    for parameter in described.params:
+        assert getattr(parameter, "help", "x"), f"{command} {parameter.name} has no help"
+
+
+def test_no_command_shows_what_there_is(nmt: Nmt) -> None:
+    result = nmt()
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], ["error: no such command 'trian'", "hint: did you mean 'train'?"]),
+        (["translate", "--beem", "3"], ["error: no such option: --beem", "hint: did you mean --beam?"]),
+        (["translate", "--beam", "many"], ["error: invalid value for '--beam'"]),
+        (["translate", "--beam"], ["error: option '--beam' requires an argument"]),
+        (["score"], ["error: missing argument 'REF'", "hint: nmt score --help"]),
+        (["preprocess", "a", "b"], ["error: missing option '--output' / '-o'", "hint: nmt preprocess --help"]),
+    ],
+)
+def test_what_is_mistyped(words: list[str], said: list[str], nmt: Nmt) -> None:
+    result = nmt(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    lines = result.stderr.rstrip("\n").split("\n")
+    assert len(lines) <= 2
+    for line, wanted in zip(lines, said, strict=False):
+        assert line.startswith(wanted)
+
+
+def test_the_command_line_loads_nothing_heavy() -> None:
+    code = f"import sys, nmt_cli.cli.app; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_help_comes_at_once() -> None:
+    def seconds() -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "nmt_cli", "--help"], capture_output=True, check=True)
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(3)) < 0.4
+
+
+def test_an_unforeseen_error_is_one_line_and_a_traceback_on_demand(nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nmt_cli.cli.score._check_streams", lambda _: 1 / 0)
+    result = nmt("score", "ref")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ZeroDivisionError: division by zero\nhint: this is a mistake of ours")
+    monkeypatch.setenv("NMT_DEBUG", "1")
+    assert type(nmt("score", "ref").exception) is ZeroDivisionError
+
+
+def test_every_option_was_typed_by_a_test(request: pytest.FixtureRequest) -> None:
+    """Must be the last test of this file."""
+    collected = {item.path for item in request.session.items}
+    everything = set(HERE.parent.glob("test_*.py"))
+    if collected != everything:
+        pytest.skip("only a part of the tests was collected: nobody has typed the options of the others")
+    known = {(command, way) for command, ways in options() for way in ways}
+    missing = [
+        f"{command} {ways[0]}".strip()
+        for command, ways in options()
+        if not any((command, way) in typed for way in ways)
+    ]
+    assert missing == []
+    assert len(known) > 20

@@ -1,0 +1,93 @@
+"""Which sentence each row belongs to: folding, unfolding and moving, against loops."""
+
+from itertools import groupby
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt_cli.models.base import Rows
+
+held = settings(deadline=None, derandomize=True, max_examples=150)
+counts_of_rows = st.one_of(
+    st.lists(st.integers(1, 5), min_size=1, max_size=6),
+    st.tuples(st.integers(1, 6), st.integers(1, 5)).map(lambda pair: [pair[1]] * pair[0]),
+)
+
+
+def layout(counts: list[int]) -> Rows:
+    return Rows.of(torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)))
+
+
+@held
+@given(counts_of_rows)
+def test_of(counts: list[int]) -> None:
+    rows = layout(counts)
+    assert (rows.sentences, rows.width) == (len(counts), max(counts))
+    assert rows.slot.tolist() == [slot for count in counts for slot in range(count)]
+    assert (rows.place is None) == (len(set(counts)) == 1)
+
+
+@held
+@given(counts_of_rows, st.sampled_from([(), (2,), (3, 2)]))
+def test_fold_and_unfold(counts: list[int], shape: tuple[int, ...]) -> None:
+    rows = layout(counts)
+    values = torch.randn(sum(counts), *shape, generator=torch.Generator().manual_seed(sum(counts)))
+    folded = rows.fold(values)
+    assert folded.shape == (len(counts), max(counts), *shape)
+    given_rows = iter(values)
+    for sentence, count in enumerate(counts):
+        for slot in range(max(counts)):
+            wanted = next(given_rows) if slot < count else torch.zeros(shape)
+            assert torch.equal(folded[sentence, slot], wanted)
+    assert torch.equal(rows.unfold(folded), values)
+    assert torch.equal(rows.unfold(folded.clone().transpose(0, -1).contiguous().transpose(0, -1)), values)
+
+
+@held
+@given(counts_of_rows)
+def test_fold_of_truth_values(counts: list[int]) -> None:
+    """Masks are folded too; where there is no row there is False."""
+    folded = layout(counts).fold(torch.ones(sum(counts), 1, dtype=torch.bool))
+    assert folded[..., 0].tolist() == [[slot < count for slot in range(max(counts))] for count in counts]
+
+
+def check_pick(counts: list[int], chosen: list[int]) -> None:
+    before = layout(counts)
+    after, sentences = before.pick(torch.tensor(chosen))
+    owners = [int(before.sentence[row]) for row in chosen]
+    groups = [(owner, len(list(members))) for owner, members in groupby(owners)]
+    assert after.sentence.tolist() == [place for place, (_, size) in enumerate(groups) for _ in range(size)]
+    assert (after.sentences, after.width) == (len(groups), max(size for _, size in groups))
+    assert after.slot.tolist() == [slot for _, size in groups for slot in range(size)]
+    kept = [owner for owner, _ in groups]
+    assert (list(range(len(counts))) if sentences is None else sentences.tolist()) == kept
+    assert (sentences is None) == (kept == list(range(len(counts))))
+
+
+@held
+@given(st.data(), counts_of_rows)
+def test_pick_anything(data: st.DataObject, counts: list[int]) -> None:
+    """Sentences leave, repeat and change places."""
+    check_pick(counts, data.draw(st.lists(st.integers(0, sum(counts) - 1), min_size=1, max_size=12)))
+
+
+@held
+@given(st.data(), counts_of_rows)
+def test_pick_inside_sentences(data: st.DataObject, counts: list[int]) -> None:
+    """What beam search does: every sentence keeps at least one row."""
+    chosen: list[int] = []
+    first = 0
+    for count in counts:
+        chosen += data.draw(st.lists(st.integers(first, first + count - 1), min_size=1, max_size=5))
+        first += count
+    check_pick(counts, chosen)
+    assert layout(counts).pick(torch.tensor(chosen))[1] is None
+
+
+def test_one_each() -> None:
+    rows = Rows.one_each(3, torch.device("cpu"))
+    values = torch.arange(3)
+    assert (rows.sentence.tolist(), rows.sentences, rows.width, rows.slot.tolist()) == ([0, 1, 2], 3, 1, [0, 0, 0])
+    assert rows.fold(values).tolist() == [[0], [1], [2]]
+    assert rows.unfold(rows.fold(values)).tolist() == [0, 1, 2]

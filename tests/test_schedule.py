@@ -1,0 +1,81 @@
+"""The learning rate as a pure function, and the clock that sets its one planned number."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmt_cli.settings import TrainingSettings
+from nmt_cli.training.schedule import Clock, Schedule
+
+schedules = st.builds(
+    Schedule,
+    peak=st.floats(1e-5, 0.1),
+    warmup=st.integers(1, 500),
+    decay=st.floats(0.01, 0.99),
+)
+
+
+def rates(schedule: Schedule, updates: int | None, end: int) -> list[float]:
+    return [schedule.rate(update, updates) for update in range(1, end + 1)]
+
+
+def test_the_three_parts() -> None:
+    schedule = Schedule(peak=1.0, warmup=4, decay=0.5)
+    assert rates(schedule, 20, 20) == pytest.approx(
+        [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 1] + [(20 - update + 1) / 11 for update in range(11, 21)]
+    )
+    assert schedule.rate(21, 20) == 0
+    assert schedule.decay_start(20) == 10
+
+
+def test_settings_make_it() -> None:
+    settings = TrainingSettings(learning_rate=0.5, warmup=7, decay=0.25)
+    assert Schedule.of(settings) == Schedule(0.5, 7, 0.25)
+
+
+@given(schedules, st.integers(1, 3000))
+def test_it_rises_then_stays_then_falls_to_zero(schedule: Schedule, updates: int) -> None:
+    values = rates(schedule, updates, updates)
+    top = values.index(max(values))
+    assert values[: top + 1] == sorted(values[: top + 1])
+    assert values[top:] == sorted(values[top:], reverse=True)
+    assert all(0 < value <= schedule.peak for value in values)
+    assert schedule.rate(updates + 1, updates) == 0
+
+
+@given(schedules, st.integers(1, 3000))
+def test_a_plan_that_is_fixed_late_changes_no_rate_of_the_past(schedule: Schedule, update: int) -> None:
+    updates = schedule.ending(update)
+    assert schedule.decay_start(updates) >= update
+    assert rates(schedule, updates, update) == rates(schedule, None, update)
+
+
+@given(schedules, st.integers(1, 100_000))
+def test_the_end_is_as_near_as_the_share_of_decay_allows(schedule: Schedule, update: int) -> None:
+    updates = schedule.ending(update)
+    assert updates >= update
+    assert schedule.decay * updates == pytest.approx(updates - update, abs=1)
+
+
+@given(schedules, st.floats(0.01, 3), st.floats(1, 2000), st.floats(0, 600))
+def test_the_clock_keeps_a_budget_at_constant_speed(
+    schedule: Schedule, pace: float, budget: float, preparation: float
+) -> None:
+    clock = Clock(budget, preparation)
+    update, planned = 0, None
+    while planned is None:
+        update += 1
+        assert update < 10 * budget / pace + 10, "the clock never plans"
+        planned = clock.plan(schedule, update, preparation + update * pace)
+    used = preparation + planned * pace
+    slack = 2 * pace / (1 - schedule.decay)
+    assert used <= max(budget, preparation) + slack
+    if budget > preparation + slack:
+        assert used >= budget - slack
+
+
+def test_the_clock_says_nothing_as_long_as_there_is_time() -> None:
+    clock = Clock(budget=100.0, preparation=10.0)
+    schedule = Schedule(peak=1.0, warmup=1, decay=0.5)
+    assert clock.plan(schedule, 40, 50.0) is None  # one second an update: 80 updates would end after 90 seconds
+    assert clock.plan(schedule, 45, 55.0) == 90

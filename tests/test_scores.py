@@ -1,0 +1,107 @@
+"""What search is told of the next token: the k best by blocks, log-probabilities over some columns alone."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from nmt_cli.models.base import Scores, top
+
+SHORTLIST = torch.tensor([3, 4, 7, 11, 12, 40])
+
+
+@pytest.mark.parametrize("kind", ["normal", "ties", "impossible"])
+@pytest.mark.parametrize("k", [1, 2, 5, 10, 16])
+@pytest.mark.parametrize("columns", [16, 63, 64, 65, 511, 512, 1281, 64 * 64 - 1, 64 * 64, 64 * 64 + 1, 8001])
+def test_top_is_topk(columns: int, k: int, kind: str) -> None:
+    draw = torch.Generator().manual_seed(columns * k)
+    values = torch.randn(3, columns, generator=draw)
+    if kind == "ties":
+        values = (values * 2).round()
+    if kind == "impossible":
+        values = values.masked_fill(torch.rand(3, columns, generator=draw) < 0.999, -torch.inf)
+    found, places = top(values, k)
+    assert torch.equal(found, values.topk(k).values)
+    assert torch.equal(values.gather(1, places), found)
+    assert all(len(set(row)) == k for row in places.tolist())
+    if kind == "normal":
+        assert torch.equal(places, values.topk(k).indices)
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 8])
+def test_top_with_any_block(block: int) -> None:
+    values = torch.randn(4, 50, generator=torch.Generator().manual_seed(block))
+    for k in range(1, 51):
+        assert torch.equal(top(values, k, block)[1], values.topk(k).indices)
+
+
+def test_top_finds_the_best_in_head_and_tail() -> None:
+    values = torch.zeros(1, 64 * 20 + 5)
+    for place, value in ((64 * 20 + 4, 3.0), (0, 2.0), (64 * 20 - 1, 1.0)):
+        values[0, place] = value
+    assert top(values, 3)[1].tolist() == [[64 * 20 + 4, 0, 64 * 20 - 1]]
+
+
+@pytest.mark.parametrize("behind", [0, 1, 2, 63])
+def test_top_forgets_no_column_behind_the_last_block(behind: int) -> None:
+    values = torch.arange(64.0 * 20 + behind)[None]
+    assert top(values, 3)[1].tolist() == [[values.shape[1] - 1, values.shape[1] - 2, values.shape[1] - 3]]
+
+
+@pytest.fixture
+def logits() -> Tensor:
+    return torch.randn(5, len(SHORTLIST), dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 3
+
+
+def test_log_probs_sum_to_one_over_the_columns(logits: Tensor) -> None:
+    log_probs = Scores(logits, SHORTLIST).log_probs()
+    torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(5, dtype=torch.float64))
+    torch.testing.assert_close(log_probs, torch.log_softmax(logits, 1))
+    torch.testing.assert_close(Scores(logits + 1e4, SHORTLIST).log_probs(), log_probs)
+
+
+def test_best_are_ids_of_columns(logits: Tensor) -> None:
+    scores = Scores(logits, SHORTLIST)
+    for k in range(1, len(SHORTLIST) + 3):
+        values, tokens = scores.best(k)
+        assert values.shape == tokens.shape == (5, min(k, len(SHORTLIST)))
+        for row in range(5):
+            ranked = sorted(zip((-torch.log_softmax(logits[row], 0)).tolist(), SHORTLIST.tolist(), strict=True))
+            assert tokens[row].tolist() == [token for _, token in ranked][:k]
+            assert values[row].tolist() == pytest.approx([-value for value, _ in ranked][:k])
+
+
+def test_of_is_the_column_or_impossible(logits: Tensor) -> None:
+    scores = Scores(logits, SHORTLIST)
+    for token in range(50):
+        found = scores.of(torch.full((5,), token))
+        if token in SHORTLIST.tolist():
+            place = SHORTLIST.tolist().index(token)
+            torch.testing.assert_close(found, torch.log_softmax(logits, 1)[:, place])
+        else:
+            assert found.tolist() == [-torch.inf] * 5
+    mixed = torch.tensor([[3, 0], [5, 0], [40, 0], [99, 0], [12, 0]])[:, 0]  # one token a row, not contiguous
+    assert [value > -torch.inf for value in scores.of(mixed).tolist()] == [True, False, True, False, True]
+
+
+def test_an_impossible_column_stays_impossible(logits: Tensor) -> None:
+    logits[:, 2] = -torch.inf
+    scores = Scores(logits, SHORTLIST)
+    assert scores.of(torch.full((5,), 7)).tolist() == [-torch.inf] * 5
+    assert scores.best(6)[1][:, 5].tolist() == [7] * 5
+    torch.testing.assert_close(scores.log_probs().exp().sum(1), torch.ones(5, dtype=torch.float64))
+
+
+def test_normaliser_and_attention_are_made_when_asked_for_and_once(logits: Tensor) -> None:
+    asked = []
+
+    def attention() -> Tensor:
+        asked.append(1)
+        return torch.ones(5, 2)
+
+    scores = Scores(logits, SHORTLIST, attention)
+    assert "normaliser" not in vars(scores)
+    assert not asked
+    assert scores.attention is scores.attention
+    assert asked == [1]
+    assert scores.normaliser is scores.normaliser
+    assert Scores(logits, SHORTLIST).attention is None
