@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
+from nmt_cli.cli.options import BeamOption, LengthPenaltyOption, SearchOption
+
 
 def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model directory.")],
     source: Annotated[Path, typer.Argument(metavar="SRC", help="What is translated.")],
     references: Annotated[list[Path], typer.Argument(metavar="REF", help="One or more reference translations.")],
-    search: Annotated[str, typer.Option(help="How translations are found: beam or greedy.")] = "beam",
-    beam: Annotated[int | None, typer.Option(help="Width of the beam; without: as in the model's settings.")] = None,
-    length_penalty: Annotated[
-        float | None, typer.Option(help="Score = log p / length ** this; without: as in the model's settings.")
-    ] = None,
+    search: SearchOption = "beam",
+    beam: BeamOption = None,
+    length_penalty: LengthPenaltyOption = None,
     resamples: Annotated[
         int, typer.Option(metavar="N", min=0, help="Bootstrap resamples for the 95 % intervals; 0 for none.")
     ] = 1000,

@@ -1,14 +1,16 @@
 """``nmt preprocess``: text files -> a prepared corpus."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nmt_cli.cli.options import DevOption, LanguagesOption, TestOption, inputs_of
+
 if TYPE_CHECKING:
     from nmt_cli.corpus.report import Report
-
-Files = tuple[Path, Path]
 
 
 def preprocess(
@@ -16,15 +18,9 @@ def preprocess(
         list[Path], typer.Argument(metavar="SRC [TGT]", help="Two aligned files, or one of source<TAB>target.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the prepared corpus.")],
-    dev: Annotated[
-        Files | None, typer.Option(metavar="SRC TGT", help="Dev files; without: held out of SRC TGT.")
-    ] = None,
-    test: Annotated[
-        Files | None, typer.Option(metavar="SRC TGT", help="Test files; without: held out of SRC TGT.")
-    ] = None,
-    languages: Annotated[
-        str | None, typer.Option(metavar="SRC-TGT", help="For example en-de; without: from the names of the files.")
-    ] = None,
+    dev: DevOption = None,
+    test: TestOption = None,
+    languages: LanguagesOption = None,
     vocabulary: Annotated[int | None, typer.Option(help="Subwords at most; without: chosen from the data.")] = None,
     max_length: Annotated[int | None, typer.Option(help="Subwords of the longest sentence kept; without: 256.")] = None,
     max_ratio: Annotated[
@@ -38,8 +34,7 @@ def preprocess(
 
     nmt preprocess corpus.en corpus.de -o prepared
     """
-    from nmt_cli.corpus.pairs import PairFiles, parse_languages
-    from nmt_cli.corpus.prepare import Inputs, check_output, prepare
+    from nmt_cli.corpus.prepare import check_output, prepare
     from nmt_cli.settings import DataSettings, check
 
     given = {"vocabulary": vocabulary, "max_length": max_length, "max_ratio": max_ratio}
@@ -47,16 +42,10 @@ def preprocess(
         DataSettings, "data", {name: value for name, value in given.items() if value is not None}, "command line"
     )
     check_output(output, force)
-    inputs = Inputs(
-        PairFiles(tuple(files)),
-        PairFiles(dev) if dev else None,
-        PairFiles(test) if test else None,
-        parse_languages(languages) if languages else None,
-    )
-    _say(prepare(inputs, output, settings), output)
+    _say(prepare(inputs_of(files, dev, test, languages), output, settings), output)
 
 
-def _say(report: "Report", output: Path) -> None:
+def _say(report: Report, output: Path) -> None:
     """The report, and what to type next."""
     from nmt_cli import console
     from nmt_cli.corpus.prepare import UNKNOWN

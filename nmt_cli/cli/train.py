@@ -1,11 +1,16 @@
 """``nmt train``: text files -> a model."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt_cli.cli.options import Files, LanguagesOption, SettingsOption
+from nmt_cli.cli.options import DevOption, LanguagesOption, SettingsOption, TestOption, inputs_of
+
+if TYPE_CHECKING:
+    from nmt_cli.corpus.prepare import Inputs
 
 
 def train(
@@ -19,12 +24,8 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="Where the model is written.")] = Path(
         "model"
     ),
-    dev: Annotated[
-        Files | None, typer.Option(metavar="SRC TGT", help="Dev files; without: held out of SRC TGT.")
-    ] = None,
-    test: Annotated[
-        Files | None, typer.Option(metavar="SRC TGT", help="Test files; without: held out of SRC TGT.")
-    ] = None,
+    dev: DevOption = None,
+    test: TestOption = None,
     languages: LanguagesOption = None,
     task: Annotated[str, typer.Option(help="What the model is for.")] = "translate",
     preset: Annotated[
@@ -47,7 +48,6 @@ def train(
 
     nmt train corpus.en corpus.de -o model
     """
-    from nmt_cli.cli.options import inputs_of
     from nmt_cli.errors import ConfigError
     from nmt_cli.settings import assignment, merge, read_toml
     from nmt_cli.training.request import Request
@@ -63,7 +63,7 @@ def train(
     if len(files) == 1 and files[0].is_dir():
         if dev or test or languages:
             raise ConfigError(f"{files[0]} is prepared: --dev, --test and --languages belong to nmt preprocess")
-        corpus: Path | object = files[0]
+        corpus: Path | Inputs = files[0]
     else:
         corpus = inputs_of(files, dev, test, languages)
-    raise typer.Exit(run(Request(corpus, output, task, preset, table, restart)))  # type: ignore[arg-type]
+    raise typer.Exit(run(Request(corpus, output, task, preset, table, restart)))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nmt_cli.cli.options import WorkersOption
+from nmt_cli.cli.options import BeamOption, LengthPenaltyOption, SearchOption, WorkersOption
 
 
 def translate(
@@ -16,14 +16,9 @@ def translate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead of stdout.")
     ] = None,
-    search: Annotated[str, typer.Option(help="How translations are found: beam or greedy.")] = "beam",
-    beam: Annotated[
-        int | None, typer.Option(help="Width of the beam; without: as in the model's settings, usually 5.")
-    ] = None,
-    length_penalty: Annotated[
-        float | None,
-        typer.Option(help="Score = log p / length ** this; 0: no normalisation; without: as in the model's settings."),
-    ] = None,
+    search: SearchOption = "beam",
+    beam: BeamOption = None,
+    length_penalty: LengthPenaltyOption = None,
     n_best: Annotated[int, typer.Option("--n-best", help="So many candidates for each line, best first.")] = 1,
     format_: Annotated[
         str, typer.Option("--format", help="text, tsv (line, rank, score, log p, text, flags) or jsonl.")
