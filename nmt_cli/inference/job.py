@@ -85,8 +85,14 @@ def strategy_for(directory: ModelDirectory, job: Job) -> SearchStrategy:
     given = {"beam": job.beam, "length_penalty": job.length_penalty}
     typed = {name: value for name, value in given.items() if value is not None}
     settings = check(SearchSettings, "search", {**own, **typed}, "command line")
+    strategy = STRATEGIES[job.search]
+    for name in [*typed, *(["n_best"] if job.n_best > 1 else [])]:
+        if name not in strategy.uses:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} means nothing to {job.search} search", "--search beam knows it"
+            )
     beam = settings.beam if job.beam is not None else max(settings.beam, job.n_best)
-    return STRATEGIES[job.search].of(SearchOptions(beam, job.n_best, settings.length_penalty))
+    return strategy.of(SearchOptions(beam, job.n_best, settings.length_penalty))
 
 
 def _translated(translator: Translator, rows: Iterable[Row]) -> Iterator[tuple[Row, Translation]]:

@@ -1,12 +1,11 @@
 """One token after the other, each chosen from the model's distribution by a picker."""
 
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
-from nmt_cli.errors import ConfigError
 from nmt_cli.search.base import Hypothesis, Scorer, Scores, State, refuse_nan
 from nmt_cli.search.options import SearchOptions
 
@@ -30,13 +29,12 @@ def most_probable(scores: Scores) -> Tensor:
 class Greedy:
     """Always the most probable next token: a beam of one without length normalisation."""
 
+    uses: ClassVar[frozenset[str]] = frozenset()
+
     @classmethod
     def of(cls, options: SearchOptions) -> Self:
-        """Raises ConfigError for more than one candidate."""
-        if options.n_best != 1:
-            raise ConfigError(
-                f"greedy search gives one candidate, but {options.n_best} are asked for", "--search beam gives more"
-            )
+        """There is nothing to choose."""
+        del options
         return cls()
 
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor) -> list[list[Hypothesis]]:

@@ -6,7 +6,7 @@ Letters: B sentences, N rows (hypotheses, sentence by sentence), K beam, V' scor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from torch import Tensor
 
@@ -93,6 +93,9 @@ def refuse_nan(values: Tensor) -> None:
 
 class SearchStrategy(Protocol):
     """A way to find translations."""
+
+    uses: ClassVar[frozenset[str]]
+    """The fields of SearchOptions that mean something here; a user who gives another one is told so."""
 
     @classmethod
     def of(cls, options: SearchOptions) -> Self:

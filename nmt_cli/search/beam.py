@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ S = TypeVar("S", bound=State)
 @dataclass(frozen=True)
 class BeamSearch:
     """The options. ``width`` is K; ``n_best`` (at most K) hypotheses are handed back for each sentence."""
+
+    uses: ClassVar[frozenset[str]] = frozenset({"beam", "n_best", "length_penalty"})
 
     width: int = 5
     n_best: int = 1
