@@ -53,9 +53,7 @@ def test_zero_options(nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:
     said = result.stderr.split("\n")
     assert "preset transformer-tiny, chosen for 480 pairs (--preset names another)" in said
     assert any(line.startswith("transformer, ") and "parameters" in line for line in said)
-    assert any(
-        line.startswith("10 updates measured: ") and line.endswith("for all 15 updates at most") for line in said
-    )
+    assert any(line.startswith("10 updates measured: ") and "for all 15 updates at most" in line for line in said)
     assert any("dev BLEU" in line and "tokens/s" in line for line in said)
     assert any(line.startswith("test, 60 sentences, beam 5:") for line in said)
     for name in ("BLEU", "chrF2", "TER"):

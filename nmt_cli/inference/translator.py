@@ -24,6 +24,9 @@ from nmt_cli.text.normalize import normalize
 from nmt_cli.text.sentences import pieces_within
 from nmt_cli.text.tokenizer import Tokenizer
 
+_USUAL_ROWS = 5
+"""Hypotheses of a sentence for which the batch size is meant; a wider beam gets smaller batches, not more memory."""
+
 SPLIT = "split"
 """The flag of a line that was too long for the model and was translated in pieces."""
 
@@ -100,13 +103,14 @@ class Translator:
         """A translator in this process. Raises ModelError where there is no model."""
         directory = ModelDirectory.open(path)
         engine = Engine.open(directory, strategy)
-        return cls.of(directory, lambda batches: map(engine.search, batches))
+        return cls.of(directory, strategy, lambda batches: map(engine.search, batches))
 
     @classmethod
-    def of(cls, directory: ModelDirectory, run: Run) -> Translator:
-        """A translator over whatever runs the searches."""
+    def of(cls, directory: ModelDirectory, strategy: SearchStrategy, run: Run) -> Translator:
+        """A translator over whatever runs the searches of a strategy."""
         settings = directory.settings
-        return cls(directory.tokenizer, run, settings.data.max_length, settings.search.batch_tokens)
+        budget = max(1, settings.search.batch_tokens * _USUAL_ROWS // max(_USUAL_ROWS, strategy.rows))
+        return cls(directory.tokenizer, run, settings.data.max_length, budget)
 
     def immediate(self) -> Translator:
         """The same, but each line is answered before the next is read."""

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import torch
 
@@ -50,22 +53,45 @@ def translator(
         yield Translator.open(directory.path, strategy)
     else:
         with _pool(directory.path, strategy, count) as run:
-            yield Translator.of(directory, run)
+            yield Translator.of(directory, strategy, run)
 
 
 @contextmanager
 def _pool(path: Path, strategy: SearchStrategy, workers: int) -> Iterator[Run]:
     """A ``Run`` that shares batches among processes; they end with the block."""
-    context = multiprocessing.get_context("spawn")
+    context, strangers = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
     processes = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(path, strategy))
     try:
+        with _deaf_to_interrupts():
+            processes.submit(os.getpid)  # the first task starts all workers
         yield lambda batches: _run(processes, batches)
     except BaseException:  # Ctrl-C too: nobody waits for the batches under way
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()) - strangers:
             process.terminate()
         raise
     finally:
         processes.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started in the block never see Ctrl-C: it is for the main process, which ends its workers."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may choose
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end_with_parent() -> None:
+    """A main process that was killed cannot end its workers."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(processes: ProcessPoolExecutor, batches: list[list[Ids]]) -> Iterator[Searched]:
@@ -79,9 +105,7 @@ def _run(processes: ProcessPoolExecutor, batches: list[list[Ids]]) -> Iterator[S
 
 def _open(path: Path, strategy: SearchStrategy) -> None:
     global _engine
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which ends its workers
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:

@@ -207,6 +207,13 @@ class Rows:
         flat = values.reshape(self.sentences * self.width, *values.shape[2:])
         return flat if self.place is None else flat[self.place]
 
+    def inside(self, rows: Tensor) -> Rows:
+        """``pick`` for rows that stay inside their sentences. Raises ValueError where a sentence is left without a row."""
+        layout, sentences = self.pick(rows)
+        if sentences is not None:
+            raise ValueError("reorder must keep every sentence in its place; select lets sentences leave")
+        return layout
+
     def pick(self, rows: Tensor) -> tuple[Rows, Tensor | None]:
         """The layout when row i goes on from ``rows[i]``, and the sentences (B',) that it takes (None: all, in order)."""
         if rows.shape == self.sentence.shape and bool((self.sentence[rows] == self.sentence).all()):

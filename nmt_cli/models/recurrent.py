@@ -126,8 +126,7 @@ class RecurrentState:
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from ``rows[i]``, inside its sentence."""
-        layout, _ = self.rows.pick(rows)
-        return replace(self, rows=layout, states=tuple(state[rows] for state in self.states))
+        return replace(self, rows=self.rows.inside(rows), states=tuple(state[rows] for state in self.states))
 
     def select(self, rows: Tensor) -> Self:
         """A copy in which sentences may leave, repeat or change places."""

@@ -171,29 +171,25 @@ class TransformerState:
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from ``rows[i]``, inside its sentence."""
-        layout, _ = self.rows.pick(rows)
-        return replace(self, rows=layout, visible=self.visible[rows])._swept()
+        return replace(self, rows=self.rows.inside(rows), visible=self.visible[rows])._swept()
 
     def select(self, rows: Tensor) -> Self:
         """A copy in which sentences may leave, repeat or change places."""
         layout, sentences = self.rows.pick(rows)
+        moved = replace(self, rows=layout, visible=self.visible[rows])
         if sentences is None:
-            return replace(
-                self, rows=layout, visible=self.visible[rows], keys=self.keys.clone(), values=self.values.clone()
-            )
+            return replace(moved, keys=self.keys.clone(), values=self.values.clone())._swept()
         return replace(
-            self,
+            moved,
             remembered=[(keys[sentences], values[sentences]) for keys, values in self.remembered],
             memory_bias=self.memory_bias[sentences],
-            rows=layout,
-            visible=self.visible[rows],
             keys=self.keys[:, sentences],
             values=self.values[:, sentences],
-        )
+        )._swept()
 
     def _swept(self) -> Self:
         """Without the slots that no row can see, where they are at least half and enough to be worth the copy."""
-        if self.used < 16 or self.rows.width == 1:
+        if self.used < 16:
             return self
         reachable = self.rows.fold(self.visible).any(1)  # (B, R)
         needed = int(reachable.sum(1).max())

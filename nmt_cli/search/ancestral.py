@@ -31,6 +31,11 @@ class Greedy:
 
     uses: ClassVar[frozenset[str]] = frozenset()
 
+    @property
+    def rows(self) -> int:
+        """One."""
+        return 1
+
     @classmethod
     def of(cls, options: SearchOptions) -> Self:
         """There is nothing to choose."""

@@ -97,6 +97,11 @@ class SearchStrategy(Protocol):
     uses: ClassVar[frozenset[str]]
     """The fields of SearchOptions that mean something here; a user who gives another one is told so."""
 
+    @property
+    def rows(self) -> int:
+        """The most hypotheses of one sentence that are scored at once: batches are the smaller for it."""
+        ...
+
     @classmethod
     def of(cls, options: SearchOptions) -> Self:
         """From what a user asked for. Raises ConfigError for what this strategy cannot do."""

@@ -38,6 +38,11 @@ class BeamSearch:
         if not 1 <= self.n_best <= self.width:
             raise ConfigError(f"n-best must lie between 1 and the beam ({self.width}), but is {self.n_best}")
 
+    @property
+    def rows(self) -> int:
+        """K."""
+        return self.width
+
     @classmethod
     def of(cls, options: SearchOptions) -> Self:
         """Raises ConfigError for more candidates than the beam holds."""
@@ -46,7 +51,7 @@ class BeamSearch:
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor) -> list[list[Hypothesis]]:
         """See SearchStrategy. Cost: one step of at most B K rows for each length."""
         results: list[list[Hypothesis]] = [[] for _ in range(len(limits))]
-        beam, rows = _Beam.start(limits, self.width), torch.arange(len(limits))
+        beam = _Beam.start(limits, self.width)
         for length in range(1, int(limits.max()) + 1):  # the length that a hypothesis has if it ends now
             scores, state = scorer.step(tokens, state)
             log_probs, extensions = scores.best(2 * self.width)

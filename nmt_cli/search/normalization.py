@@ -25,4 +25,4 @@ class LengthPower:
 
     def __call__(self, lengths: Tensor | int) -> Tensor:
         """Lengths (any shape), EOS counted -> norms of the same shape."""
-        return torch.as_tensor(lengths, dtype=torch.float32) ** self.exponent
+        return torch.as_tensor(lengths, dtype=torch.float64) ** self.exponent

@@ -10,7 +10,7 @@ from nmt_cli.errors import ModelError
 from nmt_cli.models.base import Model
 from nmt_cli.settings import TrainingSettings
 from nmt_cli.training.optimizer import Adam
-from nmt_cli.training.stream import Place, Update, seed_everything
+from nmt_cli.training.stream import Place, Update, seed_torch
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ def train(
     for number, update in enumerate(stream, done + 1):
         started = time.perf_counter()
         model.train()
-        count = sum(int(batch.target.lengths.sum()) for batch in update.batches)
-        total = nll = 0.0
+        total, nll, count = 0.0, 0.0, 0
         for index, batch in enumerate(update.batches):
-            seed_everything(settings.seed, number, index)
+            seed_torch(settings.seed, number, index)
             loss, _ = model.loss(batch, None, smoothing=settings.label_smoothing)
-            (loss.total / count).backward()  # type: ignore[no-untyped-call]
-            total, nll = total + loss.total.item(), nll + loss.nll.item()
+            loss.total.backward()  # type: ignore[no-untyped-call]
+            total, nll, count = total + loss.total.item(), nll + loss.nll.item(), count + loss.count
+        optimizer.scale(1 / count)  # sums and a count until here: the division happens once
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm))
         if not (total == total and norm < float("inf")):
             raise ModelError(

@@ -25,6 +25,12 @@ class Adam:
             fused=True,
         )
 
+    def scale(self, factor: float) -> None:
+        """Multiply all gradients."""
+        for parameter in self.parameters.values():
+            if parameter.grad is not None:
+                parameter.grad.mul_(factor)
+
     def step(self, rate: float) -> None:
         """Move the weights against their gradients, and forget the gradients."""
         for group in self._inner.param_groups:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import torch
 
@@ -40,6 +41,6 @@ def updates(dataset: ParallelDataset, settings: TrainingSettings, place: Place) 
         place = Place(place.epoch + 1, 0)
 
 
-def seed_everything(seed: int, update: int, batch: int) -> None:
+def seed_torch(seed: int, update: int, batch: int) -> None:
     """Make what follows (dropout) a function of the seed, the update and the batch in it, and of nothing that ran before."""
-    torch.manual_seed((seed * 1_000_003 + update) * 1_009 + batch)
+    torch.manual_seed(int.from_bytes(blake2b(f"{seed} {update} {batch}".encode(), digest_size=7).digest(), "little"))

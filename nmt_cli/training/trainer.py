@@ -14,6 +14,7 @@ from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.models.base import Model
 from nmt_cli.runs.checkpoint import Checkpoint, Progress
 from nmt_cli.runs.directory import WEIGHTS, ModelDirectory, build, load_weights, weights_of
+from nmt_cli.runs.lock import locked
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest
 from nmt_cli.settings import Settings
@@ -65,7 +66,7 @@ def run(request: Request) -> int:
         console.say(f"{request.output} is a finished model: nothing is left to do (--restart trains it anew)")
         _say_scores(manifest)
         return 0
-    with noticed() as interruption:
+    with locked(request.output), noticed() as interruption:
         checkpoint = Checkpoint.read(request.output)
         if checkpoint is None:
             _begin(request, manifest, corpus, settings)
@@ -123,6 +124,7 @@ class Training:
     saved_at: float
     speed: _Speed
     headline: str = ""  # of the last validation
+    measured_from: tuple[int, float] = (0, 0.0)  # update and monotonic seconds from which the pace is measured
 
     @classmethod
     def start(
@@ -156,6 +158,11 @@ class Training:
             console.say(f"{settings.model.architecture}, {parameters:,} parameters, {corpus.tokenizer.size:,} subwords")
         minutes = settings.training.minutes
         clock = Clock(minutes * 60, progress.preparation) if minutes else None
+        if clock is not None and progress.preparation > clock.budget / 2:
+            spent = console.duration(progress.preparation)
+            console.warn(
+                f"{spent} of {console.duration(clock.budget)} went into preparing the data: little is left to train"
+            )
         now = time.monotonic()
         return cls(
             directory, corpus, settings, task, model, optimizer, Schedule.of(settings.training), clock,
@@ -176,17 +183,20 @@ class Training:
                     seconds=self._elapsed(),
                 )
                 self.speed = self.speed.after(step)
+                if self.speed.updates == _WARM:
+                    self.measured_from = (step.update, time.monotonic())
                 if step.update % _RECORD_EVERY == 0:
                     self._record_step(step)
                 self._plan_by_clock()
+                stopping = interruption.signal is not None  # read once: what is left is what was saved
                 if step.update % self.settings.training.validate_every == 0 or self._over():
                     self._validate()
-                elif interruption.signal or time.monotonic() - self.saved_at > _SAVE_SECONDS:
+                elif stopping or time.monotonic() - self.saved_at > _SAVE_SECONDS:
                     self._save()
                 if self.speed.updates == _MEASURED:
                     self._say_estimate()
                 bar.update(self.progress.seconds if self.clock else step.update, self._note(step))
-                if self._over() or interruption.signal:
+                if self._over() or stopping:
                     return
 
     def _steps(self) -> Iterator[Step]:
@@ -284,14 +294,16 @@ class Training:
             console.say(f"planned for {console.duration(self.clock.budget)}; scoring the test split comes after that")
         else:
             console.say(
-                f"{_MEASURED} updates measured: {self._left()} for all {self.progress.updates:,} updates at most"
+                f"{_MEASURED} updates measured: about {self._left()} for all {self.progress.updates:,} updates at most, "
+                "and a twentieth more for validation; scoring the test split comes after that"
             )
 
     def _left(self) -> str:
         if self.clock is not None and self.progress.updates is None:
             return console.duration(max(0.0, self.clock.budget - self.progress.seconds))
-        left = (self.progress.updates or 0) - self.progress.update
-        return console.duration(left * self.speed.seconds_per_update)
+        update, since = self.measured_from  # by the wall clock: data, validation and saving are in it
+        pace = (time.monotonic() - since) / max(1, self.progress.update - update)
+        return console.duration(((self.progress.updates or 0) - self.progress.update) * pace)
 
     def _note(self, step: Step) -> str:
         parts = (f"update {step.update:,}", f"loss {step.loss:.2f}", self.headline, self.speed.pace)

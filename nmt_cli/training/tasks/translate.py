@@ -26,7 +26,6 @@ from nmt_cli.search import STRATEGIES
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import SearchStrategy
 from nmt_cli.search.options import SearchOptions
-from nmt_cli.text.normalize import normalize
 from nmt_cli.training.tasks.base import Validation
 
 _BATCH_TOKENS = 2048
@@ -94,7 +93,7 @@ class Evaluation:
     """What a model makes of a test set."""
 
     scores: list[MetricScore]
-    nll: float  # of the first reference, mean over its subwords (nats)
+    nll: float  # of the first reference, mean over its subwords (nats); blank and over-long lines left out
     health: Health
     buckets: list[Bucket]
     outputs: list[str]
@@ -122,12 +121,10 @@ def evaluate(directory: ModelDirectory, texts: Texts, strategy: SearchStrategy, 
         stream = console.tracked(translator.stream(texts.sources), "translating", len(texts.sources))
         outputs = [translation.text for translation in stream]
     encode = directory.tokenizer.encode_all
-    kept = [i for i, line in enumerate(texts.sources) if line.strip() and texts.references[0][i].strip()]
-    nll = _mean_nll(
-        cast("Decodable[Any]", directory.model()),
-        encode([normalize(texts.sources[i]) for i in kept]),
-        encode([normalize(texts.references[0][i]) for i in kept]),
-    )
+    longest = directory.settings.data.max_length
+    pairs = zip(encode(list(texts.sources)), encode(list(texts.references[0])), strict=True)
+    kept = [pair for pair in pairs if all(0 < len(side) <= longest for side in pair)]  # others the model cannot take
+    nll = _mean_nll(cast("Decodable[Any]", directory.model()), [s for s, _ in kept], [t for _, t in kept])
     return Evaluation(
         list(each_score(outputs, texts.references, language=language, resamples=resamples)),
         nll,
