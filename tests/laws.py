@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Batch, Sequences
-from nmt_cli.models.base import Decodable, Scores
+from nmt_cli.models.base import Decodable
 from nmt_cli.models.layers import shifted
+from nmt_cli.scoring.scores import Scores
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Hypothesis, SearchStrategy
 from nmt_cli.search.beam import BeamSearch

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ConfigError, ModelError
-from nmt_cli.models.base import Scores
+from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import STRATEGIES
 from nmt_cli.search.ancestral import Greedy, generate
 from nmt_cli.search.base import Hypothesis, SearchStrategy

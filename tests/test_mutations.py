@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from nmt_cli.models import cells, encoder_decoder, recurrent, transformer
-from nmt_cli.models.base import Rows, Scores
 from nmt_cli.models.recurrent import AttentionDecoder, RecurrentState
 from nmt_cli.models.transformer import Embedding, TransformerDecoder, TransformerState
+from nmt_cli.scoring.rows import Rows
+from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import ancestral, beam, stopping
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.beam import BeamSearch

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_cli.models.base import Rows
+from nmt_cli.scoring.rows import Rows
 
 held = settings(deadline=None, derandomize=True, max_examples=150)
 counts_of_rows = st.one_of(

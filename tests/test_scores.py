@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nmt_cli.models.base import Scores, top
+from nmt_cli.scoring.scores import Scores, top
 
 SHORTLIST = torch.tensor([3, 4, 7, 11, 12, 40])
 
@@ -105,3 +105,15 @@ def test_normaliser_and_attention_are_made_when_asked_for_and_once(logits: Tenso
     assert asked == [1]
     assert scores.normaliser is scores.normaliser
     assert Scores(logits, SHORTLIST).attention is None
+
+
+def test_a_normaliser_that_is_handed_on_is_kept() -> None:
+    """Banning a token makes no other one more probable; log-probabilities that are there already are not normalised again."""
+    logits = torch.randn(3, 9, dtype=torch.float64)
+    plain = Scores(logits, torch.arange(9))
+    banned = Scores(logits.index_fill(1, torch.tensor([4]), -torch.inf), torch.arange(9), normaliser=plain.normaliser)
+    kept = [column for column in range(9) if column != 4]
+    torch.testing.assert_close(banned.log_probs()[:, kept], plain.log_probs()[:, kept])
+    assert bool(torch.isneginf(banned.of(torch.full((3,), 4))).all())
+    again = Scores(plain.log_probs(), torch.arange(9), normaliser=torch.zeros(3, 1, dtype=torch.float64))
+    torch.testing.assert_close(again.best(3)[0], plain.best(3)[0])

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from nmt_cli.corpus.batching import Batch, Sequences
-from nmt_cli.models.base import Decodable, Loss, Memory, Scores, State
+from nmt_cli.models.base import Decodable, Loss, Memory
 from nmt_cli.models.layers import Output, shifted
 from nmt_cli.models.losses import cross_entropy
+from nmt_cli.scoring.scorer import State
+from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 
 S = TypeVar("S", bound=State)

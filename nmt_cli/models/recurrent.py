@@ -16,10 +16,11 @@ from torch.nn import functional
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.models.attention import bias_of
-from nmt_cli.models.base import Memory, Rows
+from nmt_cli.models.base import Memory
 from nmt_cli.models.cells import LSTM, reverse
 from nmt_cli.models.encoder_decoder import Decoder, Encoder, EncoderDecoder
 from nmt_cli.models.layers import Dropout, Output, embedding_table
+from nmt_cli.scoring.rows import Rows
 from nmt_cli.settings import ModelSettings
 
 

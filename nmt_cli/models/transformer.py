@@ -13,9 +13,10 @@ from torch.nn import functional
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.models.attention import MultiHeadAttention, bias_of, causal_bias
-from nmt_cli.models.base import Memory, Rows
+from nmt_cli.models.base import Memory
 from nmt_cli.models.encoder_decoder import Decoder, Encoder, EncoderDecoder
 from nmt_cli.models.layers import Dropout, FeedForward, Output, SinusoidalPositions, embedding_table
+from nmt_cli.scoring.rows import Rows
 from nmt_cli.settings import ModelSettings
 
 

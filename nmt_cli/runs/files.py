@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written beside their place, flushed to the disk, renamed."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from nmt_cli.errors import DataError, ModelError
 
+_METADATA = "nmt"
+"""Our one key in the file: safetensors writes several in any order, and equal models shall be equal files."""
 _CHECKSUM = "blake2b"
 
 
@@ -63,7 +66,8 @@ def output(path: Path) -> Iterator[BinaryIO]:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """A safetensors file with a checksum over all that it says. Shared storage is written once for each name."""
     plain = {name: tensor.detach().contiguous() for name, tensor in sorted(tensors.items())}
-    write_bytes(path, save(plain, {**metadata, _CHECKSUM: _checksum(plain, metadata)}))
+    said = json.dumps({**metadata, _CHECKSUM: _checksum(plain, metadata)}, sort_keys=True)
+    write_bytes(path, save(plain, {_METADATA: said}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -71,13 +75,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as stream:
             tensors = {name: stream.get_tensor(name) for name in sorted(stream.keys())}
-            metadata = dict(stream.metadata() or {})
+            metadata: dict[str, str] = json.loads((stream.metadata() or {})[_METADATA])
     except FileNotFoundError:
         raise ModelError(f"{path} must be a file of weights, but there is none") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path} must be a whole safetensors file, but is damaged: {error}") from None
-    written = metadata.pop(_CHECKSUM, None)
-    if written not in (None, _checksum(tensors, metadata)):
+    if metadata.pop(_CHECKSUM, None) != _checksum(tensors, metadata):
         raise ModelError(f"{path} must have the checksum that it was written with, but is damaged")
     return tensors, metadata
 

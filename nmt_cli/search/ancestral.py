@@ -6,7 +6,9 @@ from typing import ClassVar, Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
-from nmt_cli.search.base import Hypothesis, Scorer, Scores, State, refuse_nan
+from nmt_cli.scoring.scorer import Scorer, State
+from nmt_cli.scoring.scores import Scores
+from nmt_cli.search.base import Hypothesis, refuse_nan
 from nmt_cli.search.options import SearchOptions
 
 S = TypeVar("S", bound=State)

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from nmt_cli.errors import ConfigError
-from nmt_cli.search.base import Hypothesis, Scorer, State, refuse_nan
+from nmt_cli.scoring.scorer import Scorer, State
+from nmt_cli.search.base import Hypothesis, refuse_nan
 from nmt_cli.search.normalization import LengthPower
 from nmt_cli.search.options import SearchOptions
 from nmt_cli.search.stopping import Bound, Progress, StoppingRule
