@@ -78,7 +78,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             metadata: dict[str, str] = json.loads((stream.metadata() or {})[_METADATA])
     except FileNotFoundError:
         raise ModelError(f"{path} must be a file of weights, but there is none") from None
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except KeyError:
+        raise ModelError(f"{path} must be weights that nmt wrote, but lacks their checksum") from None
+    except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path} must be a whole safetensors file, but is damaged: {error}") from None
     if metadata.pop(_CHECKSUM, None) != _checksum(tensors, metadata):
         raise ModelError(f"{path} must have the checksum that it was written with, but is damaged")
