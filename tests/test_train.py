@@ -331,3 +331,10 @@ def test_a_model_that_lost_its_state_says_that_it_begins_anew(own: Path, small: 
 
 def test_no_live_line_where_nobody_looks(trained: Path, nmt: Nmt) -> None:
     assert nmt("translate", trained, input="a\n").stderr == ""
+
+
+def test_a_refused_corpus_leaves_no_empty_folder(here: Path, nmt: Nmt) -> None:
+    (here / "short.de").write_text("Eins.\n", encoding="utf-8")
+    result = nmt("train", "a.en", "short.de", "-o", "some/where/model")
+    assert result.exit_code == 1
+    assert not (here / "some").exists()

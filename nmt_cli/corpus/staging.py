@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -13,6 +13,7 @@ def staged(folder: Path) -> Iterator[Path]:
 
     Whatever ends the block otherwise, Ctrl-C too, leaves ``folder`` as it was and nothing beside it.
     """
+    missing = [parent for parent in folder.parents if not parent.exists()]  # the innermost first
     folder.parent.mkdir(parents=True, exist_ok=True)
     workspace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -24,3 +25,6 @@ def staged(folder: Path) -> Iterator[Path]:
         new.rename(folder)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
+        for parent in missing:
+            with suppress(OSError):  # not empty: it holds what was made
+                parent.rmdir()
