@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nmt_cli.models.layers import Dropout, FeedForward, Output, SinusoidalPositions, embedding_table, shifted, sinusoids
-from nmt_cli.text.tokenizer import BOS, EOS
+from nmt_cli.text.tokenizer import BOS, EOS, PAD, UNK
 
 MANY = 1 << 20
 
@@ -134,6 +134,15 @@ def test_output_scores_what_can_be_produced() -> None:
                 wanted = float(hidden[row] @ table[token] + output.bias[token])
                 assert abs(float(logits[row, place]) - wanted) < 1e-5
     assert output.embedding is table
+
+
+def test_an_output_that_may_say_unknown_begins_a_column_earlier() -> None:
+    """A word-level language model: the unknown word counts, padding and the first token do not."""
+    output = Output(torch.nn.Parameter(torch.randn(11, 5)), first=UNK)
+    hidden, targets = torch.randn(4, 5), torch.tensor([UNK, EOS, 7, 10])
+    _, nll = output.loss(hidden, targets, 0.0)
+    torch.testing.assert_close(nll, -output.scores(hidden).of(targets).sum())
+    assert bool(torch.isneginf(output.scores(hidden).of(torch.tensor([PAD, BOS, PAD, BOS]))).all())
     assert "columns" not in output.state_dict()
 
 

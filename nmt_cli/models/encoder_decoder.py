@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Decodable, Loss, Memory
 from nmt_cli.models.layers import Output, shifted
-from nmt_cli.models.losses import cross_entropy
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
@@ -68,13 +67,13 @@ class EncoderDecoder(Decodable[S]):
         """Sums over the real target tokens of the batch. There is no carry: sentences are independent."""
         del carry
         hidden, targets = self._hidden(batch)
-        total, nll = cross_entropy(hidden, self.output.weight, self.output.bias[EOS:], targets - EOS, smoothing)
+        total, nll = self.output.loss(hidden, targets, smoothing)
         return Loss(total, nll, len(targets)), None
 
     def log_probs(self, batch: Batch) -> Tensor:
         """(B, T) by teacher forcing, 0 on padding."""
         hidden, targets = self._hidden(batch)
-        scores = Scores(self.output(hidden), self.output.columns)
+        scores = self.output.scores(hidden)
         found = scores.logits.new_zeros(batch.target.tokens.shape)
         return found.masked_scatter(batch.target.mask, scores.of(targets))
 
@@ -90,4 +89,4 @@ class EncoderDecoder(Decodable[S]):
     def advance(self, tokens: Tensor, lengths: Tensor, state: S) -> tuple[Scores, S]:
         """Consume ``lengths`` (N,) of the ``tokens`` (N, P) of each row at once."""
         hidden, state = self.decoder.advance(tokens, lengths, state)
-        return Scores(self.output(hidden), self.output.columns, lambda: self.decoder.attention(hidden, state)), state
+        return self.output.scores(hidden, lambda: self.decoder.attention(hidden, state)), state

@@ -1,11 +1,14 @@
 """The small parts that models are made of."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nmt_cli.models.losses import cross_entropy
+from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 
 _BITS = 16
@@ -90,25 +93,34 @@ class Output(nn.Module):
     """The output layer: logits of every token that can be produced, over an embedding that it may share (Press & Wolf 2017).
 
     Padding, the first token and the unknown word are never produced, and their ids come first, so the columns are the range
-    from EOS on: nothing has to be masked, in training as in search.
+    from ``first`` on: nothing has to be masked, in training as in search. Nobody else knows which column a token is.
     """
 
     columns: Tensor
 
-    def __init__(self, embedding: nn.Parameter) -> None:
+    def __init__(self, embedding: nn.Parameter, first: int = EOS) -> None:
         super().__init__()
         self.embedding = embedding  # (V, D)
         self.bias = nn.Parameter(torch.zeros(len(embedding)))
-        self.register_buffer("columns", torch.arange(EOS, len(embedding)), persistent=False)
+        self.first = first
+        self.register_buffer("columns", torch.arange(first, len(embedding)), persistent=False)
 
     @property
     def weight(self) -> Tensor:
         """(V', D)"""
-        return self.embedding[EOS:]
+        return self.embedding[self.first :]
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """(N, D) -> (N, V')"""
-        return functional.linear(hidden, self.weight, self.bias[EOS:])
+        """(N, D) -> logits (N, V')"""
+        return functional.linear(hidden, self.weight, self.bias[self.first :])
+
+    def scores(self, hidden: Tensor, attention: Callable[[], Tensor | None] = lambda: None) -> Scores:
+        """What is thought of the token behind each hidden state (N, D)."""
+        return Scores(self(hidden), self.columns, attention)
+
+    def loss(self, hidden: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+        """Sums over M tokens, from hidden states (M, D) and ids (M,): what is minimised, and the negative log-likelihood."""
+        return cross_entropy(hidden, self.weight, self.bias[self.first :], targets - self.first, smoothing)
 
 
 def embedding_table(vocabulary: int, width: int) -> nn.Parameter:
