@@ -12,6 +12,7 @@ import pytest
 from nmt_cli.corpus.prepare import UNKNOWN
 from nmt_cli.corpus.reader import _zstd
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.lock import locked
 from nmt_cli.training import autopilot
 
 from .conftest import Nmt, brief
@@ -338,3 +339,16 @@ def test_a_refused_corpus_leaves_no_empty_folder(here: Path, nmt: Nmt) -> None:
     result = nmt("train", "a.en", "short.de", "-o", "some/where/model")
     assert result.exit_code == 1
     assert not (here / "some").exists()
+
+
+@pytest.mark.parametrize("more", [(), ("--restart",)])
+def test_one_training_at_a_time(own: Path, small: Path, nmt: Nmt, more: tuple[str, ...]) -> None:
+    """Whoever comes second is told who is there, and touches nothing, with --restart either."""
+    words = ("train", small / "a.en", small / "a.de", "-o", own, *QUICK, *more)
+    with locked(own):
+        before = (own / "model.safetensors").read_bytes(), (own / "manifest.json").read_bytes()
+        result = nmt(*words)
+        assert result.exit_code == 1
+        assert "is being trained by another process" in result.stderr
+        assert before == ((own / "model.safetensors").read_bytes(), (own / "manifest.json").read_bytes())
+    assert "is being trained" not in nmt(*words).stderr

@@ -8,37 +8,30 @@ from pathlib import Path
 
 from nmt_cli.errors import ModelError
 
-_FILE = "training.lock"
-
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder while the block runs. The system lets go of it when the process ends, however it ends.
+    """Hold the folder itself, without a file of its own, while the block runs; it is made if it does not exist.
+
+    The system lets go of it when the process ends, however it ends. On Windows, which cannot, nothing is held.
 
     Raises:
         ModelError: another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / _FILE, "a+", encoding="utf-8") as stream:
-        if not _taken(stream.fileno()):
-            stream.seek(0)
-            raise ModelError(
-                f"{folder} is being trained by process {stream.read().strip() or 'unknown'}", "wait for it"
-            )
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
+    if sys.platform == "win32":
         yield
-        (folder / _FILE).unlink(missing_ok=True)
-
-
-def _taken(descriptor: int) -> bool:
-    if sys.platform == "win32":  # no flock: there, two trainings in one folder are not noticed
-        return True
+        return
     import fcntl
 
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ModelError(
+                f"{folder} is being trained by another process", "wait for it, or choose another -o"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -59,23 +59,24 @@ def run(request: Request) -> int:
     settings = settings_of(request, corpus)
     limit = limits.fit(corpus.train.source_lengths + 1, corpus.train.target_lengths + 1)
     task = kind(corpus, limit)
-    if request.restart or not (request.output / MANIFEST).exists():
-        clear(request.output)
-    manifest = replace(manifest_of(request, corpus, settings), limit=limit)
-    if manifest.finished:
-        console.say(f"{request.output} is a finished model: nothing is left to do (--restart trains it anew)")
-        _say_scores(manifest)
-        return 0
-    with locked(request.output), noticed() as interruption:
-        checkpoint = Checkpoint.read(request.output)
-        if checkpoint is None:
-            _begin(request, manifest, corpus, settings)
-        training = Training.start(directory, corpus, settings, task, checkpoint, time.monotonic() - started)
-        training.run(interruption)
-        if interruption.signal:
-            console.say(f"saved at update {training.progress.update}: the same command goes on from here")
-            return interruption.exit_code
-    return _finish(directory, manifest, task)
+    with locked(request.output):
+        if request.restart or not (request.output / MANIFEST).exists():
+            clear(request.output)
+        manifest = replace(manifest_of(request, corpus, settings), limit=limit)
+        if manifest.finished:
+            console.say(f"{request.output} is a finished model: nothing is left to do (--restart trains it anew)")
+            _say_scores(manifest)
+            return 0
+        with noticed() as interruption:
+            checkpoint = Checkpoint.read(request.output)
+            if checkpoint is None:
+                _begin(request, manifest, corpus, settings)
+            training = Training.start(directory, corpus, settings, task, checkpoint, time.monotonic() - started)
+            training.run(interruption)
+            if interruption.signal:
+                console.say(f"saved at update {training.progress.update}: the same command goes on from here")
+                return interruption.exit_code
+        return _finish(directory, manifest, task)
 
 
 def _begin(request: Request, manifest: Manifest, corpus: PreparedCorpus, settings: Settings) -> None:
