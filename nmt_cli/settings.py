@@ -11,6 +11,7 @@ nowhere is chosen from the data when training starts, and stands in ``config.tom
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -35,15 +36,27 @@ class DataSettings(Section):
     character_coverage: float = Field(default=0.9995, ge=0.98, le=1.0)  # share of characters that are no bytes
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What a model must know of the data before it can be built."""
+
+    vocabulary: int  # V, ids of the tokenizer
+    labels: int = 0  # of a classifier
+    unknown: bool = False  # whether text holds words that have no id of their own
+
+
 class ModelSettings(Section):
     """The part of [model] that every architecture has; each Config beside an architecture adds its own."""
+
+    task: ClassVar[str] = "translate"
+    """What models of this architecture are for."""
 
     architecture: str
     dropout: float = Field(default=0.1, ge=0.0, le=0.95)
 
-    def build(self, vocabulary: int) -> Any:
-        """A model with fresh weights for so many ids: each Config says how."""
-        raise TypeError(f"{type(self).__name__} must define build({vocabulary})")
+    def build(self, sizes: Sizes) -> Any:
+        """A model with fresh weights: each Config says how."""
+        raise TypeError(f"{type(self).__name__} must define build({sizes})")
 
 
 class TrainingSettings(Section):

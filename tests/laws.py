@@ -9,7 +9,6 @@ from torch import Tensor
 
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Decodable
-from nmt_cli.models.layers import shifted
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Hypothesis, SearchStrategy
@@ -34,10 +33,16 @@ def limits_of(source: Sequences) -> Tensor:
     return source.lengths + 2
 
 
+def inputs_of(model: Model, batch: Batch) -> Tensor:
+    """(B, T) what is read while the targets are predicted: the model's own first token, then the targets before each."""
+    first, _ = model.start(batch.source)
+    return torch.cat([first[:, None], batch.target.tokens[:, :-1]], 1)
+
+
 def steps_are_teacher_forcing(model: Model, batch: Batch) -> None:
     """Law 1: T steps give what teacher forcing gives."""
-    inputs = shifted(batch.target.tokens)
     with torch.no_grad():
+        inputs = inputs_of(model, batch)
         wanted = model.log_probs(batch)
         _, state = model.start(batch.source)
         for t in range(inputs.shape[1]):
@@ -50,8 +55,9 @@ def steps_are_teacher_forcing(model: Model, batch: Batch) -> None:
 
 def prefixes_are_steps(model: Model, batch: Batch) -> None:
     """Law 1: a prefix consumed at once equals its steps, rows of different lengths side by side, and again behind a reordering."""
-    inputs, lengths = shifted(batch.target.tokens), batch.target.lengths
+    lengths = batch.target.lengths
     with torch.no_grad():
+        inputs = inputs_of(model, batch)
         _, state = model.start(batch.source)
         scores, state = model.advance(inputs, lengths, state)
         several = torch.arange(len(batch.source)).repeat_interleave(1 + torch.arange(len(batch.source)) % 3)

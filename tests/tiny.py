@@ -7,32 +7,36 @@ from torch import nn
 
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models import ARCHITECTURES
-from nmt_cli.settings import ModelSettings
+from nmt_cli.settings import ModelSettings, Sizes
 from nmt_cli.text.tokenizer import EOS
 
 VOCABULARY = 12
 
+TRANSFORMER = {
+    "architecture": "transformer", "width": 16, "heads": 2, "feed_forward": 24, "encoder_layers": 2, "decoder_layers": 2,
+}  # fmt: skip
+RECURRENT = {"architecture": "recurrent", "width": 16, "layers": 2}
+
 TINY: dict[str, dict[str, Any]] = {
-    "transformer": {"width": 16, "heads": 2, "feed_forward": 24, "encoder_layers": 2, "decoder_layers": 2},
-    "recurrent": {"width": 16, "layers": 2},
+    "transformer": TRANSFORMER,
+    "recurrent": RECURRENT,
 }
-"""The settings of a tiny model for each architecture; test_laws fails for one that is missing here."""
+"""Tiny models that can be decoded, at least one of each such architecture: test_laws fails for one that is missing here."""
 
 
-def config(architecture: str, **changes: Any) -> ModelSettings:
-    """The tiny settings of an architecture."""
-    return ARCHITECTURES[architecture].model_validate({**TINY[architecture], "dropout": 0.0, **changes})
+def config(name: str, **changes: Any) -> ModelSettings:
+    """The settings of a tiny model."""
+    settings = {**TINY[name], "dropout": 0.0, **changes}
+    return ARCHITECTURES[settings["architecture"]].model_validate(settings)
 
 
-def random_model(
-    architecture: str, *, seed: int = 0, vocabulary: int = VOCABULARY, dtype: torch.dtype = torch.float64
-) -> Any:
+def random_model(name: str, *, seed: int = 0, vocabulary: int = VOCABULARY, dtype: torch.dtype = torch.float64) -> Any:
     """Random weights, scaled until the entropy of the next token is below 1 nat: flat distributions hide errors.
 
     So do distributions that are always the same: no token is the best everywhere, and some sentences end before their limit.
     """
     torch.manual_seed(seed)
-    model: Any = config(architecture).build(vocabulary)
+    model: Any = config(name).build(Sizes(vocabulary))
     model.to(torch.float64).eval()
     with torch.no_grad():
         for parameter in model.parameters():

@@ -1,6 +1,6 @@
 """Tensors -> scores: every architecture, one line each.
 
-A new one is a file in this folder that declares a Config with ``build(vocabulary) -> Model``, and a line here.
+A new one is a file in this folder that declares a Config with ``build(sizes) -> Model``, and a line here.
 """
 
 from nmt_cli.registry import Registry

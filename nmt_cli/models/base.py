@@ -54,6 +54,12 @@ class Memory:
         Tensor, ...
     ]  # (B, L, D) each: the recurrent states behind the true end (h; or h and c); empty for others
 
+    @classmethod
+    def empty(cls, sentences: int, like: Tensor) -> Memory:
+        """Of an encoder that is not there, for a decoder that looks at none: S = 0; type and device are those of ``like``."""
+        outputs = like.new_zeros(sentences, 0, 0)
+        return cls(outputs, torch.zeros(sentences, 0, dtype=torch.bool, device=like.device), ())
+
 
 S = TypeVar("S", bound=State)
 

@@ -51,6 +51,22 @@ class Decoder(nn.Module, Generic[S]):
     def attention(self, hidden: Tensor, state: S) -> Tensor | None:
         """(N, S) weights over the source in the step that led to ``hidden`` (N, D) and ``state``; None where there are none."""
 
+    @abstractmethod
+    def alignment(self, tokens: Tensor, memory: Memory) -> Tensor | None:
+        """(B, T, S) by teacher forcing: where each position looks in the source, for people to see; None where it cannot."""
+
+    def read(
+        self, tokens: Tensor, memory: Memory, carry: tuple[Tensor, ...] | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """A stretch of a stream: hidden states (B, T, D) behind each of the ``tokens``, and what the next stretch begins with.
+
+        ``carry`` is what an earlier call gave, None at the beginning; the batch is dimension 0 of each of its tensors. A decoder
+        that can carry nothing begins each stretch anew.
+        """
+        del carry
+        hidden: Tensor = self(tokens, memory)
+        return hidden, ()
+
 
 class EncoderDecoder(Decodable[S]):
     """An encoder, a decoder and an output layer."""

@@ -21,7 +21,7 @@ from nmt_cli.models.cells import LSTM, reverse
 from nmt_cli.models.encoder_decoder import Decoder, Encoder, EncoderDecoder
 from nmt_cli.models.layers import Dropout, Output, embedding_table
 from nmt_cli.scoring.rows import Rows
-from nmt_cli.settings import ModelSettings
+from nmt_cli.settings import ModelSettings, Sizes
 
 
 class RecurrentConfig(ModelSettings):
@@ -33,9 +33,9 @@ class RecurrentConfig(ModelSettings):
     )  # D, of embeddings and states; each direction of the encoder has half
     layers: int = Field(default=1, ge=1)  # L, on each side
 
-    def build(self, vocabulary: int) -> EncoderDecoder[RecurrentState]:
+    def build(self, sizes: Sizes) -> EncoderDecoder[RecurrentState]:
         """A model with fresh weights. Source, target and output embeddings are one matrix."""
-        table = embedding_table(vocabulary, self.width)
+        table = embedding_table(sizes.vocabulary, self.width)
         embedding = WordEmbedding(table, self.dropout)
         encoder = BidirectionalEncoder(embedding, self.width, self.layers, self.dropout)
         decoder = AttentionDecoder(embedding, Bridge(self.width, self.layers), self.width, self.layers, self.dropout)
@@ -174,6 +174,12 @@ class AttentionDecoder(Decoder[RecurrentState]):
         """(N, S) the weights of the last step."""
         del hidden
         return state.rows.unfold(self.attend.weights(state.rows.fold(state.top), state.keys, state.bias))
+
+    def alignment(self, tokens: Tensor, memory: Memory) -> Tensor:
+        """(B, T, S) the attention of each position."""
+        state = self.start(memory)
+        outputs, _ = self._run(tokens, torch.ones_like(tokens, dtype=torch.bool), state.states)
+        return self.attend.weights(outputs, state.keys, state.bias)
 
     def _run(self, tokens: Tensor, mask: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Outputs (N, P, D) of the uppermost layer, and the states of all layers at each row's end."""

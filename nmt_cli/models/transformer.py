@@ -17,7 +17,7 @@ from nmt_cli.models.base import Memory
 from nmt_cli.models.encoder_decoder import Decoder, Encoder, EncoderDecoder
 from nmt_cli.models.layers import Dropout, FeedForward, Output, SinusoidalPositions, embedding_table
 from nmt_cli.scoring.rows import Rows
-from nmt_cli.settings import ModelSettings
+from nmt_cli.settings import ModelSettings, Sizes
 
 
 class TransformerConfig(ModelSettings):
@@ -38,9 +38,9 @@ class TransformerConfig(ModelSettings):
             raise ValueError(f"width must be even and a multiple of heads ({self.heads})")
         return self
 
-    def build(self, vocabulary: int) -> EncoderDecoder[TransformerState]:
+    def build(self, sizes: Sizes) -> EncoderDecoder[TransformerState]:
         """A model with fresh weights. Source, target and output embeddings are one matrix (three-way tying)."""
-        table = embedding_table(vocabulary, self.width)
+        table = embedding_table(sizes.vocabulary, self.width)
         embedding = Embedding(table, self.dropout)
         encoder = TransformerEncoder(embedding, [EncoderLayer(self) for _ in range(self.encoder_layers)], self.width)
         decoder = TransformerDecoder(embedding, [DecoderLayer(self) for _ in range(self.decoder_layers)], self.width)
@@ -274,6 +274,10 @@ class TransformerDecoder(Decoder[TransformerState]):
             1, (lengths - 1)[:, None, None].expand(-1, 1, x.shape[2])
         )
         return self.norm(last[:, 0]), replace(state, visible=visible)
+
+    def alignment(self, tokens: Tensor, memory: Memory) -> None:
+        """To come."""
+        del tokens, memory
 
     def attention(self, hidden: Tensor, state: TransformerState) -> None:
         """No one layer of a Transformer is the alignment: nothing is offered here."""

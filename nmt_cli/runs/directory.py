@@ -26,7 +26,7 @@ from nmt_cli.models.base import Model
 from nmt_cli.runs.files import read_tensors, write_tensors, write_text
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest
-from nmt_cli.settings import Settings, read_toml, resolve, to_toml
+from nmt_cli.settings import Settings, Sizes, read_toml, resolve, to_toml
 from nmt_cli.text.subword import SubwordTokenizer
 
 CONFIG, WEIGHTS, METRICS, CORPUS = "config.toml", "model.safetensors", "metrics.jsonl", "corpus"
@@ -73,7 +73,7 @@ class ModelDirectory:
 
     def model(self) -> Model:
         """The best weights, ready to be used. Raises ModelError where they do not fit the settings."""
-        model = build(self.settings, self.tokenizer.size)
+        model = build(self.settings, Sizes(self.tokenizer.size))
         weights, _ = read_tensors(self.path / WEIGHTS)
         load_weights(model, weights, str(self.path / WEIGHTS))
         return model.eval()
@@ -109,9 +109,9 @@ class ModelDirectory:
             stream.write(json.dumps(record) + "\n")
 
 
-def build(settings: Settings, vocabulary: int) -> Model:
+def build(settings: Settings, sizes: Sizes) -> Model:
     """A model with fresh weights."""
-    model: Model = settings.model.build(vocabulary)
+    model: Model = settings.model.build(sizes)
     return model
 
 

@@ -17,7 +17,7 @@ from nmt_cli.runs.directory import WEIGHTS, ModelDirectory, build, load_weights,
 from nmt_cli.runs.lock import locked
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest
-from nmt_cli.settings import Settings
+from nmt_cli.settings import Settings, Sizes
 from nmt_cli.training import processor
 from nmt_cli.training.interruption import Interruption, noticed
 from nmt_cli.training.loop import Step, train
@@ -139,7 +139,7 @@ class Training:
     ) -> Training:
         """From the beginning, or from a checkpoint."""
         torch.manual_seed(settings.training.seed)
-        model = build(settings, corpus.tokenizer.size)
+        model = build(settings, Sizes(corpus.tokenizer.size))
         optimizer = Adam(model, settings.training)
         planned = None if settings.training.minutes else settings.training.updates
         progress = Progress(updates=planned, seconds=preparation, preparation=preparation)

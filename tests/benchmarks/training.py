@@ -23,7 +23,7 @@ from nmt_cli.corpus.pairs import PairFiles
 from nmt_cli.corpus.prepare import Inputs, prepare
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.models.layers import shifted, sinusoids
-from nmt_cli.settings import DataSettings, TrainingSettings
+from nmt_cli.settings import DataSettings, Sizes, TrainingSettings
 from nmt_cli.text.tokenizer import PAD
 from nmt_cli.training import processor
 from nmt_cli.training.optimizer import Adam
@@ -88,7 +88,7 @@ def _ours(name: str, vocabulary: int) -> tuple[nn.Module, Callable[[Batch], Tens
     model = (
         ARCHITECTURES[model_settings["architecture"]]
         .model_validate({**model_settings, "dropout": DROPOUT})
-        .build(vocabulary)
+        .build(Sizes(vocabulary))
     )
     optimizer = Adam(model, TrainingSettings())
 
