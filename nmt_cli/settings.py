@@ -13,10 +13,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nmt_cli.errors import ConfigError, nearest
 
@@ -30,10 +30,17 @@ class Section(BaseModel):
 class DataSettings(Section):
     """Which lines are used and how text becomes ids."""
 
-    vocabulary: int | None = Field(default=None, ge=261, le=65_000)  # subwords at most; None: by the data
+    units: Literal["subword", "word", "character"] = "subword"  # what text is cut into; translation takes subwords
+    vocabulary: int | None = Field(default=None, ge=5, le=1_000_000)  # ids at most; None: by the data
     max_length: int = Field(default=256, ge=4, le=4096)  # longer pairs are dropped; longer input is split (in subwords)
     max_ratio: float = Field(default=9.0, gt=1.0)  # pairs whose lengths differ by a larger factor are dropped
     character_coverage: float = Field(default=0.9995, ge=0.98, le=1.0)  # share of characters that are no bytes
+
+    @model_validator(mode="after")
+    def _bytes_are_subwords(self) -> Self:
+        if self.units == "subword" and self.vocabulary is not None and not 261 <= self.vocabulary <= 65_000:
+            raise ValueError(f"vocabulary must lie between 261 and 65,000 for subwords, but is {self.vocabulary}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ class TrainingSettings(Section):
     decay: float = Field(default=0.5, gt=0, lt=1)  # the share of all updates in which the rate falls linearly to zero
     patience: int = Field(default=10, ge=1)  # validations without a better score before the decay starts early
     validate_every: int = Field(default=100, ge=1)  # updates
+    window: int = Field(default=0, ge=0)  # a text is one stream, learnt so many tokens at a time; 0: line by line
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     clip_norm: float = Field(default=1.0, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)

@@ -21,11 +21,73 @@ def attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tens
     return torch.stack([weight * value for weight, value in zip(weights, values, strict=True)]).sum(0)
 
 
-def lstm_step(x: Tensor, h: Tensor, c: Tensor, w: Tensor, u: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """The cell as the textbook writes it. x (D',), h and c (D,), w (4D, D'), u (4D, D), b (4D,): gates i, f, g, o."""
+Weights = tuple[Tensor, Tensor, Tensor]
+"""Of a recurrent cell with G blocks: w (G D, D'), u (G D, D), b (G D,)."""
+
+
+def rnn_step(x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
+    """The cell of Elman 1990 for one row: x (D',), h (D,)."""
+    (h,), (w, u, b) = state, weights
+    return (torch.tanh(w @ x + u @ h + b),)
+
+
+def gru_step(x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
+    """The cell of Cho et al. 2014, eq. 5 to 8. Blocks r, z, candidate."""
+    (h,), (w_r, w_z, w), (u_r, u_z, u), (b_r, b_z, b) = state, *(part.chunk(3) for part in weights)
+    r = torch.sigmoid(w_r @ x + u_r @ h + b_r)
+    z = torch.sigmoid(w_z @ x + u_z @ h + b_z)
+    return (z * h + (1 - z) * torch.tanh(w @ x + u @ (r * h) + b),)
+
+
+def lstm_step(x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
+    """The cell as the textbook writes it: h and c. Blocks i, f, g, o."""
+    (h, c), (w, u, b) = state, weights
     i, f, g, o = (w @ x + u @ h + b).chunk(4)
     new_c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(new_c), new_c
+
+
+Step = Callable[[Tensor, tuple[Tensor, ...], Weights], tuple[Tensor, ...]]
+
+
+def unrolled(
+    step: Step, x: Tensor, state: tuple[Tensor, ...], weights: Weights
+) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+    """A cell over one row (T, D') without padding: the output of each step, and the last states."""
+    outputs = []
+    for each in x:
+        state = step(each, state, weights)
+        outputs.append(state[0])
+    return outputs, state
+
+
+def ssru_step(x: Tensor, c: Tensor, w_f: Tensor, b_f: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """The cell of Kim et al. 2019, all of it (D,) and (D, D): the output and the new c."""
+    f = torch.sigmoid(w_f @ x + b_f)
+    new_c = f * c + (1 - f) * (w @ x)
+    return torch.clamp(new_c, min=0), new_c
+
+
+def turned(vector: Tensor, position: int) -> Tensor:
+    """A query or a key (d,) at its position, pair by pair: the matrix of Su et al. 2021, eq. 15."""
+    found = torch.zeros_like(vector)
+    for i in range(len(vector) // 2):
+        angle = torch.tensor(position / 10_000 ** (2 * i / len(vector)), dtype=torch.float64)
+        x, y = vector[2 * i], vector[2 * i + 1]
+        found[2 * i] = x * torch.cos(angle) - y * torch.sin(angle)
+        found[2 * i + 1] = x * torch.sin(angle) + y * torch.cos(angle)
+    return found
+
+
+def rms_norm(x: Tensor, gain: Tensor) -> Tensor:
+    """One vector (D,) by its root mean square (Zhang & Sennrich 2019)."""
+    return gain * x / ((x * x).mean() + 1e-6) ** 0.5
+
+
+def swiglu(x: Tensor, w: Tensor, v: Tensor, w_2: Tensor) -> Tensor:
+    """One vector (D,) through a gated feed-forward layer (Shazeer 2020, eq. 6)."""
+    gate = w @ x
+    return w_2 @ (gate * torch.sigmoid(gate) * (v @ x))
 
 
 def log_prob(model: Decodable[Any], source: Sequences, tokens: tuple[int, ...]) -> float:
@@ -61,17 +123,6 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Te
     wanted = torch.full_like(log_probs, smoothing / logits.shape[1])
     wanted[torch.arange(len(targets)), targets] += 1 - smoothing
     return -(wanted * log_probs).sum(), -log_probs[torch.arange(len(targets)), targets].sum()
-
-
-def lstm(
-    x: Tensor, h: Tensor, c: Tensor, weights: tuple[Tensor, Tensor, Tensor]
-) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
-    """One row (T, D') without padding: the output of each step, and the last h and c. ``weights``: w, u, b of ``lstm_step``."""
-    outputs = []
-    for step in x:
-        h, c = lstm_step(step, h, c, *weights)
-        outputs.append(h)
-    return outputs, (h, c)
 
 
 Next = Callable[[tuple[int, ...]], dict[int, float]]

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nmt_cli.models.attention import MultiHeadAttention, bias_of, causal_bias
+from nmt_cli.models.attention import MultiHeadAttention, SelfAttention, Sight, bias_of, causal_bias
+from nmt_cli.models.positions import RotaryPositions, sinusoids, unturned
 from tests import oracles
 
 B, T, S, D = 3, 4, 5, 12
@@ -108,3 +109,31 @@ def test_biases() -> None:
     assert bias_of(mask, torch.float32).tolist() == [[0, -torch.inf], [-torch.inf, 0]]
     assert bias_of(mask, torch.float64).dtype == torch.float64
     assert torch.equal(causal_bias(5, values(1)), bias_of(torch.ones(5, 5, dtype=torch.bool).tril(), torch.float64))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_self_attention_looks_at_what_it_reads(attention: MultiHeadAttention, training: bool) -> None:
+    x = values(B, T, D)
+    with torch.no_grad():
+        found = SelfAttention(attention).train(training)(x, Sight(causal_bias(T, x), unturned))
+        wanted = slow(attention, x, x, torch.ones(T, T, dtype=torch.bool).tril().expand(B, -1, -1))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("heads", [1, 2, 3])
+def test_turned_queries_look_at_turned_keys(heads: int, training: bool) -> None:
+    torch.manual_seed(heads)
+    attention, x = MultiHeadAttention(D, heads, 0.0).double().train(training), values(B, T, D)
+    rotary = RotaryPositions(D // heads)
+    rotary.signals.table = sinusoids(T, D // heads)
+
+    def turned(vectors: Tensor) -> Tensor:
+        return torch.stack([torch.stack([oracles.turned(one, t) for t, one in enumerate(row)]) for row in vectors])
+
+    q, k, v = attention.query(x), attention.key(x), attention.value(x)
+    parts = [slice(start, start + D // heads) for start in range(0, D, D // heads)]
+    weights = [torch.softmax(turned(q[..., p]) @ turned(k[..., p]).mT / (D // heads) ** 0.5, 2) for p in parts]
+    wanted = attention.output(torch.cat([one @ v[..., p] for one, p in zip(weights, parts, strict=True)], 2))
+    sight = Sight(torch.zeros(T, T, dtype=torch.float64), rotary.turn(torch.arange(T)))
+    torch.testing.assert_close(SelfAttention(attention)(x, sight), wanted, rtol=0, atol=1e-12)

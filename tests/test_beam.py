@@ -236,11 +236,14 @@ def test_every_picker_is_scored_by_the_model() -> None:
     """``generate`` follows its picker, whatever it picks, and sums what the model thinks of it."""
     table = Table(torch.tensor([[0.0, 1.0, 2.0], [3.0, 1.0, 0.0]]).double())
 
-    def worst(scores: Any) -> Tensor:
+    def worst(scores: Any, row: Tensor, step: int) -> Tensor:
+        seen.append((row.tolist(), step))
         picked: Tensor = scores.columns[scores.logits.argmin(1)]
         return picked
 
+    seen: list[tuple[list[int], int]] = []
     one, two = generate(table, *table.start(), torch.tensor([3, 2]), worst)
+    assert seen == [([0, 1], 1), ([1], 2)]
     log_probs = torch.log_softmax(table.logits, 1)
     assert (one.tokens, two.tokens) == ((EOS,), (EOS + 2, EOS))
     assert one.log_prob == pytest.approx(float(log_probs[0, 0]))

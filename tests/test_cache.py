@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nmt_cli.corpus.batching import Sequences
-from nmt_cli.models.transformer import TransformerState
+from nmt_cli.corpus.batching import Batch, Sequences
+from nmt_cli.models.cache import Slots
+from nmt_cli.scoring.rows import Rows
 from tests.tiny import TINY, VOCABULARY, random_batch, random_model
 
 
@@ -34,10 +35,9 @@ class Life:
             for (sentence, past), row, length in zip(self.past, tokens.tolist(), lengths.tolist(), strict=True)
         ]
         own = torch.tensor([sentence for sentence, _ in self.past])
-        prefixes = Sequences.of([past for _, past in self.past], end=())
-        memory = self.model.encoder(Sequences(self.source.tokens[own], self.source.lengths[own]))
-        hidden = self.model.decoder(prefixes.tokens, memory)[torch.arange(len(own)), prefixes.lengths - 1]
-        wanted = torch.log_softmax(self.model.output(hidden), 1)
+        targets = Sequences.of([past[1:] for _, past in self.past])  # behind the model's own first token; one EOS more
+        hidden, _ = self.model._hidden(Batch(Sequences(self.source.tokens[own], self.source.lengths[own]), targets))
+        wanted = torch.log_softmax(self.model.output(hidden[targets.lengths.cumsum(0) - 1]), 1)
         torch.testing.assert_close(scores.log_probs(), wanted, rtol=0, atol=1e-9)
         assert self.state.rows.sentence.tolist() == renumbered([sentence for sentence, _ in self.past])
 
@@ -74,19 +74,24 @@ def renumbered(sentences: list[int]) -> list[int]:
     return [names[sentence] for sentence in sentences]
 
 
+def has_slots(state: Any) -> bool:
+    """Whether it remembers by a cache."""
+    return isinstance(getattr(state, "past", None), Slots)
+
+
 @pytest.fixture
 def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """(slots before, slots after) of each sweep that threw something away."""
     seen: list[tuple[int, int]] = []
-    original = TransformerState._swept
+    original = Slots._swept
 
-    def recorded(state: TransformerState) -> TransformerState:
-        after = original(state)
-        if after.used < state.used:
-            seen.append((state.used, after.used))
+    def recorded(slots: Slots, layout: Rows) -> Slots:
+        after = original(slots, layout)
+        if after.used < slots.used:
+            seen.append((slots.used, after.used))
         return after
 
-    monkeypatch.setattr(TransformerState, "_swept", recorded)
+    monkeypatch.setattr(Slots, "_swept", recorded)
     return seen
 
 
@@ -101,7 +106,7 @@ def test_forty_steps_of_a_beam(model: Any, width: int, seed: int, sweeps: list[t
         life.step()
         if turn in (11, 25):
             life.select(life.rows_of({0, 2, 3} if turn == 11 else {0, 3}))
-    if isinstance(life.state, TransformerState):
+    if has_slots(life.state):
         assert (len(sweeps) >= 3) == (width == 6)  # two rows leave too little behind
         assert all(after * 2 <= before for before, after in sweeps)
 
@@ -116,9 +121,9 @@ def test_one_survivor_takes_everything(model: Any, sweeps: list[tuple[int, int]]
         life.state = life.state.reorder(torch.tensor(chosen))
         life.past = [life.past[row] for row in chosen]
         life.step()
-    if isinstance(life.state, TransformerState):
+    if has_slots(life.state):
         assert sweeps
-        assert life.state.used < 20 * 5
+        assert life.state.past.used < 20 * 5
 
 
 @torch.no_grad()
@@ -156,13 +161,13 @@ def test_sweeping_changes_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for swept in (True, False):
         if not swept:
-            monkeypatch.setattr(TransformerState, "_swept", lambda state: state)
+            monkeypatch.setattr(Slots, "_swept", lambda slots, _: slots)
         life = Life(model, source, 6)
         for _ in range(15):
             life.beam(5)
             life.step()
         scores, _ = model.step(torch.full((len(life.past),), 7), life.state)
-        found.append((scores.log_probs(), life.state.used))
+        found.append((scores.log_probs(), life.state.past.used))
     torch.testing.assert_close(found[0][0], found[1][0], rtol=0, atol=1e-11)
     assert found[0][1] < found[1][1]
 
@@ -173,13 +178,31 @@ def test_room_grows_by_doubling_and_holds_what_was_written() -> None:
     life = Life(model, random_batch(2, seed=7).source, 7)
     rooms = []
     for _ in range(33):
-        kept = life.state.keys[:, :, :, : life.state.used].clone()
+        kept = life.state.past.keys[:, :, :, : life.state.past.used].clone()
         life.step()
-        assert torch.equal(life.state.keys[:, :, :, : kept.shape[3]], kept)
-        assert life.state.keys.shape == life.state.values.shape
-        assert life.state.keys.shape[3] >= life.state.used
-        rooms.append(life.state.keys.shape[3])
+        slots = life.state.past
+        assert torch.equal(slots.keys[:, :, :, : kept.shape[3]], kept)
+        assert slots.keys.shape == slots.values.shape
+        assert slots.keys.shape[3] >= slots.used
+        rooms.append(slots.keys.shape[3])
     assert len(set(rooms)) <= 6
-    state = life.state
-    assert state.with_room(state.keys.shape[3] - state.used) is state
-    assert state.with_room(100).keys.shape[3] >= state.used + 100
+    assert slots.with_room(slots.keys.shape[3] - slots.used) is slots
+    assert slots.with_room(100).keys.shape[3] >= slots.used + 100
+
+
+@torch.no_grad()
+def test_rows_that_consume_nothing_stay_as_they_were(model: Any) -> None:
+    """Beside rows that do, of their own sentence and of others; one token at once, or several."""
+    life = Life(model, random_batch(3, seed=8).source, 8)
+    life.beam(3)
+    life.step()
+    for longest in (1, 4):
+        rows = len(life.past)
+        tokens = torch.randint(3, VOCABULARY, (rows, longest), generator=life.draw)
+        lengths = torch.randint(1, longest + 1, (rows,), generator=life.draw) * (torch.arange(rows) % 3 != 1)
+        _, life.state = model.advance(tokens, lengths, life.state)
+        life.past = [
+            (sentence, [*past, *row[:n]])
+            for (sentence, past), row, n in zip(life.past, tokens.tolist(), lengths.tolist(), strict=True)
+        ]
+        life.step()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt_cli.corpus.dataset import ParallelDataset, PreparedCorpus, is_prepared
+from nmt_cli.corpus.dataset import Dataset, PreparedCorpus, is_prepared
 from nmt_cli.corpus.pairs import PairFiles
 from nmt_cli.corpus.prepare import Inputs, prepare
 from nmt_cli.corpus.rows import Rows, id_type, write_rows
@@ -30,16 +30,16 @@ def test_text_and_ids_agree(folder: Path) -> None:
     assert corpus.settings.vocabulary == corpus.tokenizer.size
     for dataset in (corpus.train, corpus.dev, corpus.test):
         for index in range(len(dataset)):
-            assert dataset.source_ids(index).tolist() == corpus.tokenizer.encode(dataset.source_text(index))
-            assert dataset.target_ids(index).tolist() == corpus.tokenizer.encode(dataset.target_text(index))
-            assert len(dataset.source_ids(index)) == dataset.source_lengths[index]
-            assert len(dataset.target_ids(index)) == dataset.target_lengths[index]
-        assert dataset.source_lengths.dtype == np.int64
-    assert corpus.train.target_text(0).startswith("die Zahl ")
+            assert dataset["source"].ids(index).tolist() == corpus.tokenizer.encode(dataset["source"].text(index))
+            assert dataset["target"].ids(index).tolist() == corpus.tokenizer.encode(dataset["target"].text(index))
+            assert len(dataset["source"].ids(index)) == dataset["source"].lengths[index]
+            assert len(dataset["target"].ids(index)) == dataset["target"].lengths[index]
+        assert dataset["source"].lengths.dtype == np.int64
+    assert corpus.train["target"].text(0).startswith("die Zahl ")
 
 
 def test_ids_are_mapped_and_small(folder: Path) -> None:
-    ids = PreparedCorpus.open(folder).train.source_ids(0)
+    ids = PreparedCorpus.open(folder).train["source"].ids(0)
     assert ids.dtype == np.uint16
     assert not ids.flags.owndata
     with pytest.raises(ValueError, match="read-only"):
@@ -54,7 +54,7 @@ def test_large_vocabularies_take_four_bytes() -> None:
 @pytest.mark.parametrize("index", [-1, 10])
 def test_there_is_no_row_beyond(folder: Path, index: int) -> None:
     with pytest.raises(IndexError):
-        PreparedCorpus.open(folder).test.source_text(index)
+        PreparedCorpus.open(folder).test["source"].text(index)
 
 
 def test_what_is_no_prepared_corpus(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_what_is_no_prepared_corpus(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "damaged"), ("[]", "damaged"), ('{"format": 1}', "damaged"), ('{"format": 99}', "must be of format 1")],
+    [("{", "damaged"), ("[]", "damaged"), ('{"format": 2}', "damaged"), ('{"format": 99}', "must be of format 2")],
 )
 def test_damaged_descriptions(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "corpus.json").write_text(content, encoding="utf-8")
@@ -89,6 +89,6 @@ def test_rows_that_are_cut_short_are_noticed(tmp_path: Path) -> None:
 
 def test_a_missing_split_is_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"dev\.source\.text must be a file"):
-        ParallelDataset(tmp_path, "dev", 300)
+        Dataset(tmp_path, "dev", {"source": np.dtype("<u2")})
     description = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     assert str(folder.parent) not in json.dumps(description)

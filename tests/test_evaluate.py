@@ -88,7 +88,7 @@ def test_blank_lines_are_counted_and_do_not_stop_it(trained: Path, nmt: Nmt, tmp
         (["t.en", "t.de", "--beam", "0"], 2, "search.beam should be greater than or equal to 1"),
         (["t.en", "t.de", "--resamples", "-1"], 2, "--resamples"),
         (["t.en", "t.de", "--resamples", "99"], 2, "--resamples must be 0 or at least 100, but is 99"),
-        (["t.en"], 2, "missing argument 'REF'"),
+        (["t.en"], 2, "a translation model must be measured on a source and references, but one file is given"),
     ],
 )
 def test_refusals(

@@ -1,15 +1,26 @@
-"""The small parts: dropout by statistics, positions by their formula, the columns of the output layer."""
+"""The small parts: dropout by statistics, the columns of the output layer, feed-forward layers, ways round a sub-layer."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from nmt_cli.models.layers import Dropout, FeedForward, Output, SinusoidalPositions, embedding_table, shifted, sinusoids
+from nmt_cli.models.layers import Dropout, FeedForward, GatedFeedForward, Output, embedding_table, shifted
+from nmt_cli.models.residual import PostNorm, PreNorm, Residual
+from nmt_cli.models.transformer import TransformerConfig
 from nmt_cli.text.tokenizer import BOS, EOS, PAD, UNK
+from tests import oracles
 
 MANY = 1 << 20
+
+
+class Function(nn.Module):
+    """A sub-layer: 2 x + c."""
+
+    def forward(self, x: torch.Tensor, c: float) -> torch.Tensor:
+        return 2 * x + c
 
 
 def exact(rate: float) -> float:
@@ -83,42 +94,6 @@ def test_the_gradient_of_dropout_is_its_mask() -> None:
     assert 0 < int((values.grad == 0).sum()) < 1000
 
 
-@pytest.mark.parametrize("width", [2, 6, 7])
-def test_positions_are_the_formula(width: int) -> None:
-    table = SinusoidalPositions(width)(torch.arange(50))
-    for position in range(50):
-        for column in range(width):
-            angle = position / 10_000 ** (column // 2 * 2 / width)
-            wanted = math.cos(angle) if column % 2 else math.sin(angle)
-            assert abs(float(table[position, column]) - wanted) < 1e-6
-
-
-def test_positions_of_any_shape() -> None:
-    positions, signals = torch.tensor([[0, 3, 5], [9, 9, 1]]), SinusoidalPositions(6)
-    found = signals(positions)
-    assert found.shape == (2, 3, 6)
-    for row in range(2):
-        for column in range(3):
-            assert torch.equal(found[row, column], signals.table[positions[row, column]])
-    assert signals(torch.zeros(0, dtype=torch.long)).shape == (0, 6)
-    assert signals(torch.zeros(2, 0, dtype=torch.long)).shape == (2, 0, 6)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_the_table_grows_and_what_was_there_stays(dtype: torch.dtype) -> None:
-    """A long neighbour must not change the positions of a short sentence, to the last bit."""
-    signals = SinusoidalPositions(8).to(dtype)
-    before = signals(torch.arange(512))
-    size = len(signals.table)
-    long = signals(torch.tensor([511, 512, 1500]))
-    assert len(signals.table) > size
-    assert long.dtype == dtype
-    assert torch.equal(signals(torch.arange(512)), before)
-    torch.testing.assert_close(long.double(), sinusoids(1501, 8)[[511, 512, 1500]], rtol=0, atol=1e-2)
-    assert not signals.state_dict()
-    assert not list(signals.parameters())
-
-
 def test_output_scores_what_can_be_produced() -> None:
     """No column for padding, first token and unknown word; the others by their rows of the embedding, which is shared."""
     torch.manual_seed(2)
@@ -137,11 +112,14 @@ def test_output_scores_what_can_be_produced() -> None:
 
 
 def test_an_output_that_may_say_unknown_begins_a_column_earlier() -> None:
-    """A word-level language model: the unknown word counts, padding and the first token do not."""
+    """A word-level language model: the unknown word counts, but search is never offered it; padding and the first token do not."""
     output = Output(torch.nn.Parameter(torch.randn(11, 5)), first=UNK)
     hidden, targets = torch.randn(4, 5), torch.tensor([UNK, EOS, 7, 10])
     _, nll = output.loss(hidden, targets, 0.0)
-    torch.testing.assert_close(nll, -output.scores(hidden).of(targets).sum())
+    torch.testing.assert_close(nll, -output.of(hidden, targets).sum())
+    offered = output.scores(hidden).of(targets)
+    assert offered[0] == -torch.inf
+    torch.testing.assert_close(offered[1:], output.of(hidden, targets)[1:])
     assert bool(torch.isneginf(output.scores(hidden).of(torch.tensor([PAD, BOS, PAD, BOS]))).all())
     assert "columns" not in output.state_dict()
 
@@ -158,3 +136,45 @@ def test_feed_forward_acts_on_each_position_by_itself() -> None:
         for place in range(3):
             inner = torch.clamp(layer.expand.weight @ values[row, place] + layer.expand.bias, min=0)
             torch.testing.assert_close(found[row, place], layer.contract.weight @ inner + layer.contract.bias)
+
+
+def test_the_gated_feed_forward_is_its_equation() -> None:
+    """Three matrices of the same inner width, no bias."""
+    layer, values = GatedFeedForward(4, 8, 0.0).double(), torch.randn(2, 3, 4, dtype=torch.float64)
+    found = layer(values)
+    w, v = layer.expand.weight.chunk(2)
+    for row in range(2):
+        for place in range(3):
+            wanted = oracles.swiglu(values[row, place], w, v, layer.contract.weight)
+            torch.testing.assert_close(found[row, place], wanted)
+    assert sum(parameter.numel() for parameter in layer.parameters()) == 3 * 4 * 8
+
+
+@pytest.mark.parametrize(("kind", "before", "after"), [(PreNorm, True, False), (PostNorm, False, True)])
+def test_the_norm_stands_before_or_after(kind: type[Residual[Function]], before: bool, after: bool) -> None:
+    norm, x = nn.LayerNorm(4), torch.randn(2, 3, 4)
+    residual = kind(Function(), norm, 0.0)
+    read = norm(x) if before else x
+    total = x + 2 * read + 1
+    torch.testing.assert_close(residual(x, 1), norm(total) if after else total)
+    assert torch.equal(residual.enter(x), read)
+
+
+def test_what_comes_out_of_a_sublayer_is_dropped_and_not_what_goes_round_it() -> None:
+    torch.manual_seed(3)
+    x = torch.zeros(1000)
+    found = PreNorm(Function(), nn.Identity(), 0.5).train()(x, 3)
+    assert set(found.tolist()) == {0.0, 6.0}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_norm_by_root_mean_square(dtype: torch.dtype) -> None:
+    """torch's, as the settings make it: the same small number in any precision."""
+    settings = TransformerConfig(norm="rmsnorm", width=6, heads=1)
+    norm: Any = settings.encoder(embedding_table(5, 6), 1).norm.to(dtype)
+    with torch.no_grad():
+        norm.weight.copy_(torch.randn(6))
+        for scale in (1.0, 1e-3):
+            x = scale * torch.randn(3, 6, dtype=dtype)
+            for one, found in zip(x, norm(x), strict=True):
+                torch.testing.assert_close(found, oracles.rms_norm(one, norm.weight))

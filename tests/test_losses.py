@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmt_cli.models.losses import CHUNK, cross_entropy
 from tests import oracles
-from tests.tiny import TINY, random_batch, random_model
+from tests.tiny import TINY, lesson, random_batch, random_model
 
 D, COLUMNS = 5, 7
 SIZES = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 600]
@@ -86,22 +86,28 @@ def test_extreme_logits_stay_finite() -> None:
 
 
 @pytest.fixture(params=sorted(TINY))
-def model(request: pytest.FixtureRequest) -> Any:
-    return random_model(request.param, seed=1)
+def name(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
 
 
-def test_loss_counts_real_tokens_and_sums_them(model: Any) -> None:
-    batch = random_batch(6, seed=3)
+@pytest.fixture
+def model(name: str) -> Any:
+    return random_model(name, seed=1)
+
+
+def test_loss_counts_real_tokens_and_sums_them(name: str, model: Any) -> None:
+    batch, pairs = lesson(name, random_batch(6, seed=3))
     with torch.no_grad():
         loss, carry = model.loss(batch, None, smoothing=0.1)
-        wanted = -model.log_probs(batch).sum()
+        wanted = -model.log_probs(pairs).sum()
     assert carry is None
-    assert loss.count == int(batch.target.lengths.sum())
+    assert loss.count == int(pairs.target.lengths.sum())
     torch.testing.assert_close(loss.nll, wanted, rtol=1e-12, atol=0)
 
 
-def test_perplexity_never_contains_label_smoothing(model: Any) -> None:
-    batch = random_batch(6, seed=4)
+def test_perplexity_never_contains_label_smoothing(name: str, model: Any) -> None:
+    batch, _ = lesson(name, random_batch(6, seed=4))
     losses = [model.loss(batch, None, smoothing=smoothing)[0] for smoothing in (0.0, 0.1, 0.5)]
     perplexities = [math.exp(float(loss.nll) / loss.count) for loss in losses]
     assert perplexities == pytest.approx([perplexities[0]] * 3, rel=1e-12)
@@ -110,22 +116,24 @@ def test_perplexity_never_contains_label_smoothing(model: Any) -> None:
     assert len(set(totals)) == 3
 
 
-def test_the_gradient_of_a_model_reaches_every_parameter(model: Any) -> None:
+def test_the_gradient_of_a_model_reaches_every_parameter(name: str, model: Any) -> None:
     model.zero_grad()
-    loss, _ = model.loss(random_batch(6, seed=5), None, smoothing=0.1)
+    loss, _ = model.loss(lesson(name, random_batch(6, seed=5))[0], None, smoothing=0.1)
     loss.total.backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert bool((parameter.grad != 0).any()), name
+    for part, parameter in model.named_parameters():
+        assert parameter.grad is not None, part
+        assert bool((parameter.grad != 0).any()), part
 
 
-def test_nothing_is_computed_for_gradients_under_no_grad(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_computed_for_gradients_under_no_grad(
+    name: str, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``torch.mm`` and ``addmm_`` are called for gradients alone."""
 
     def never(*_: object, **__: object) -> None:
         raise AssertionError("a gradient that nobody wants")
 
-    batch = random_batch(6, seed=6)
+    batch, _ = lesson(name, random_batch(6, seed=6))
     monkeypatch.setattr(torch, "mm", never)
     monkeypatch.setattr(Tensor, "addmm_", never)
     with torch.no_grad():

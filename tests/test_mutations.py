@@ -10,9 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from nmt_cli.models import cells, encoder_decoder, recurrent, transformer
-from nmt_cli.models.recurrent import AttentionDecoder, RecurrentState
-from nmt_cli.models.transformer import Embedding, TransformerDecoder, TransformerState
+from nmt_cli.models import alignment, cells, encoder_decoder, recurrent_encoder, stacks
+from nmt_cli.models import cache as caches
+from nmt_cli.models.attention_decoder import AttentionState, AttentiveDecoder
+from nmt_cli.models.bahdanau import BahdanauDecoder
+from nmt_cli.models.cache import Slots
+from nmt_cli.models.feeding import FeedingDecoder
+from nmt_cli.models.past import TransformerState
+from nmt_cli.models.positions import RotaryPositions
+from nmt_cli.models.recurrent_decoder import RecurrentState
+from nmt_cli.models.recurrent_encoder import RecurrentEncoder
+from nmt_cli.models.ssru import Cells, RunOn
+from nmt_cli.models.stacks import Embedding, TransformerDecoder
 from nmt_cli.scoring.rows import Rows
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import ancestral, beam, stopping
@@ -20,9 +29,9 @@ from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.normalization import LengthPower
 from tests import laws
-from tests.tiny import TINY, random_batch, random_model
+from tests.tiny import random_batch, random_model
 
-BOTH = tuple(sorted(TINY))
+BOTH = ("recurrent", "transformer")
 WIDE = BeamSearch(5, 3)
 Patch = pytest.MonkeyPatch
 
@@ -135,7 +144,7 @@ def some_stay(*names: str) -> Callable[[Any], Any]:
             moved = original(self, rows)
             kept = [
                 before[: len(rows)] if name in names and len(rows) == len(before) else after
-                for name, before, after in zip(("h", "c"), self.states, moved.states, strict=True)
+                for name, before, after in zip(("h", "c"), self.states, moved.states, strict=False)
             ]
             return replace(moved, states=tuple(kept))
 
@@ -144,20 +153,23 @@ def some_stay(*names: str) -> Callable[[Any], Any]:
     return made
 
 
-def shared_cache(self: TransformerState, rows: Tensor) -> TransformerState:
+def hidden_stays(original: Any) -> Any:
+    """All of a row moves, except for what input feeding reads next."""
+
+    def mutant(self: Any, rows: Tensor) -> Any:
+        moved = original(self, rows)
+        return replace(moved, hidden=self.hidden[: len(rows)]) if len(rows) == len(self.hidden) else moved
+
+    return mutant
+
+
+def shared_cache(self: Slots, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Slots:
     """select without copying."""
-    layout, sentences = self.rows.pick(rows)
+    del layout
+    visible = self.visible[rows]
     if sentences is None:
-        return replace(self, rows=layout, visible=self.visible[rows])
-    return replace(
-        self,
-        remembered=[(keys[sentences], values[sentences]) for keys, values in self.remembered],
-        memory_bias=self.memory_bias[sentences],
-        rows=layout,
-        visible=self.visible[rows],
-        keys=self.keys[:, sentences],
-        values=self.values[:, sentences],
-    )
+        return replace(self, visible=visible)
+    return replace(self, visible=visible, keys=self.keys[:, sentences], values=self.values[:, sentences])
 
 
 def order_forgotten(original: Any) -> Any:
@@ -176,9 +188,9 @@ def memory_stays(original: Any) -> Any:
     def mutant(self: Any, rows: Tensor) -> Any:
         moved = original(self, rows)
         count = moved.rows.sentences
-        if isinstance(self, RecurrentState):
-            return replace(moved, keys=self.keys[:count], values=self.values[:count], bias=self.bias[:count])
-        remembered = [(keys[:count], values[:count]) for keys, values in self.remembered]
+        if isinstance(self, AttentionState):
+            return replace(moved, memory=self.memory.of(torch.arange(count)))
+        remembered = [[(keys[:count], values[:count]) for keys, values in layer] for layer in self.remembered]
         return replace(moved, remembered=remembered, memory_bias=self.memory_bias[:count])
 
     return mutant
@@ -187,9 +199,9 @@ def memory_stays(original: Any) -> Any:
 def cache_stays(original: Any) -> Any:
     """select moves all but the keys and values of what was consumed."""
 
-    def mutant(self: TransformerState, rows: Tensor) -> TransformerState:
-        moved: TransformerState = original(self, rows)
-        count = moved.rows.sentences
+    def mutant(self: Slots, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Slots:
+        moved: Slots = original(self, rows, layout, sentences)
+        count = layout.sentences
         return replace(moved, keys=self.keys[:, :count].clone(), values=self.values[:, :count].clone())
 
     return mutant
@@ -198,8 +210,8 @@ def cache_stays(original: Any) -> Any:
 def swept_too_much(original: Any) -> Any:
     """One slot too few survives."""
 
-    def mutant(self: TransformerState) -> TransformerState:
-        swept: TransformerState = original(self)
+    def mutant(self: Slots, layout: Rows) -> Slots:
+        swept: Slots = original(self, layout)
         if swept.used == self.used:
             return swept
         return replace(
@@ -212,18 +224,49 @@ def swept_too_much(original: Any) -> Any:
 def swept_out_of_order(original: Any) -> Any:
     """Keys and values are moved, what each row sees of them is not."""
 
-    def mutant(self: TransformerState) -> TransformerState:
-        swept: TransformerState = original(self)
+    def mutant(self: Slots, layout: Rows) -> Slots:
+        swept: Slots = original(self, layout)
         return swept if swept.used == self.used else replace(swept, visible=self.visible[:, : swept.used])
 
     return mutant
 
 
+def cells_stay(original: Any) -> Any:
+    """Rows move, what their SSRU layers remember does not."""
+
+    def mutant(self: Cells, rows: Tensor, *layout: Any) -> Cells:
+        moved: Cells = original(self, rows, *layout)
+        return self if len(rows) == len(self.cells) else moved
+
+    return mutant
+
+
+def cells_of_the_first(original: Any) -> Any:
+    """Whichever rows are selected, the cells are those of the first."""
+    return lambda self, rows, *layout: original(self, torch.arange(len(rows)) % len(self.cells), *layout)
+
+
+def runs_over_padding(original: Any) -> Any:
+    """An SSRU ends behind all tokens that were handed over."""
+
+    def mutant(self: RunOn, forget: Tensor, candidates: Tensor) -> Any:
+        return original(
+            replace(self, lengths=self.lengths * 0 + forget.shape[1] // self.rows.width), forget, candidates
+        )
+
+    return mutant
+
+
+def runs_from_zero(original: Any) -> Any:
+    """An SSRU forgets where it stood."""
+    return lambda self, *read: original(replace(self, start=0 * self.start), *read)
+
+
 def no_room(original: Any) -> Any:
     """Growing loses what was written last."""
 
-    def mutant(self: TransformerState, slots: int) -> TransformerState:
-        grown: TransformerState = original(self, slots)
+    def mutant(self: Slots, slots: int) -> Slots:
+        grown: Slots = original(self, slots)
         if grown is not self and self.used:
             grown.keys[:, :, :, self.used - 1] = 0
         return grown
@@ -261,17 +304,36 @@ def positions_late(original: Any) -> Any:
 def positions_of_slots(original: Any) -> Any:
     """The slots of all rows are counted, not those of each row."""
 
-    def mutant(self: Any, tokens: Tensor, lengths: Tensor, state: TransformerState) -> Any:
+    def mutant(self: Any, tokens: Tensor, lengths: Tensor, state: Any) -> Any:
         embed = self.embedding.forward
 
         def wrong(ids: Tensor, positions: Tensor) -> Tensor:
-            return embed(ids, torch.full_like(positions, state.used) + torch.arange(ids.shape[1]))  # type: ignore[no-any-return]
+            return embed(ids, torch.full_like(positions, state.past.used) + torch.arange(ids.shape[1]))  # type: ignore[no-any-return]
 
         self.embedding.forward = wrong
         try:
             return original(self, tokens, lengths, state)
         finally:
             del self.embedding.forward
+
+    return mutant
+
+
+def turned_by_slots(original: Any) -> Any:
+    """Queries and keys are turned further from one row of a sentence to the next."""
+
+    def mutant(self: Any, positions: Tensor) -> Any:
+        return original(self, positions if positions.dim() == 1 else positions + torch.arange(positions.shape[1]))
+
+    return mutant
+
+
+def all_as_far_as_the_furthest(original: Any) -> Any:
+    """What rows have consumed is counted for all of them together."""
+
+    def mutant(self: Any, rows: Tensor) -> Any:
+        moved = original(self, rows)
+        return replace(moved, consumed=moved.consumed.max().expand_as(moved.consumed))
 
     return mutant
 
@@ -292,6 +354,33 @@ def without_mask(original: Any) -> Any:
         return original(self, inputs, torch.ones_like(mask), state)
 
     return mutant
+
+
+def over_padding(original: Any) -> Any:
+    """A loop over time runs on over padding."""
+    return lambda self, tokens, mask, state: original(self, tokens, torch.ones_like(mask), state)
+
+
+def fed_nothing(original: Any) -> Any:
+    """Input feeding begins anew at each call."""
+    return lambda self, tokens, mask, state: original(self, tokens, mask, replace(state, hidden=0 * state.hidden))
+
+
+def looks_from_zero(original: Any) -> Any:
+    """Attention is asked from a state of zeros at the beginning of each call."""
+
+    def mutant(self: Any, tokens: Tensor, mask: Tensor, state: Any) -> Any:
+        attend = self.attend.forward
+        self.attend.forward = lambda query, memory: attend(0 * query, memory)
+        try:
+            return original(self, tokens, mask, state)
+        finally:
+            del self.attend.forward
+
+    def only_in_steps(self: Any, tokens: Tensor, mask: Tensor, state: Any) -> Any:
+        return (mutant if tokens.shape[1] == 1 else original)(self, tokens, mask, state)
+
+    return only_in_steps
 
 
 def turned_whole(values: Tensor, lengths: Tensor) -> Tensor:
@@ -389,7 +478,7 @@ def bound_of_the_best(self: Any, progress: Any, n_best: int) -> Tensor:
     return found
 
 
-def second_best(scores: Any) -> Tensor:
+def second_best(scores: Any, *_: Any) -> Tensor:
     found: Tensor = scores.columns[scores.logits.topk(2, 1).indices[:, 1]]
     return found
 
@@ -435,18 +524,20 @@ def too_few_candidates(original: Any) -> Any:
 
 
 T, R = ("transformer",), ("recurrent",)
+SSRU, ROTARY = ("transformer-ssru",), ("transformer-rotary",)
+BOTTLENECK, BAHDANAU, FEEDING = ("rnn-bottleneck",), ("gru-bahdanau",), ("lstm-feeding",)
 BATCHED = ("neighbours_change_nothing", "neighbours_change_only_ties")
 RETOLD = ("forced_decoding_agrees",)
 
 MUTATIONS = {
     "source mask off": Mutation(
-        both(wrap(transformer, "bias_of", mask_off(2)), wrap(recurrent, "bias_of", mask_off(2))), BATCHED
+        both(wrap(stacks, "bias_of", mask_off(2)), wrap(alignment, "bias_of", mask_off(2))), BATCHED
     ),
     "rows see each other's slots": Mutation(
-        wrap(transformer, "bias_of", mask_off(3)), ("reorder_commutes", "prefixes_are_steps", *RETOLD), T
+        wrap(caches, "bias_of", mask_off(3)), ("reorder_commutes", "prefixes_are_steps", *RETOLD), T
     ),
     "teacher forcing sees the future": Mutation(
-        wrap(transformer, "causal_bias", lambda original: lambda *a: torch.zeros_like(original(*a))),
+        wrap(caches, "causal_bias", lambda original: lambda *a: torch.zeros_like(original(*a))),
         ("steps_are_teacher_forcing", *RETOLD, "wide_beam_is_brute_force"),
         T,
     ),
@@ -454,14 +545,14 @@ MUTATIONS = {
         wrap(encoder_decoder, "shifted", lambda _: lambda targets: targets),
         ("steps_are_teacher_forcing", *RETOLD, "forced_decoding_agrees (greedy)", "wide_beam_is_brute_force"),
     ),
-    "padding read by the backward direction": Mutation(wrap(recurrent, "reverse", lambda _: turned_whole), BATCHED, R),
+    "padding read by the backward direction": Mutation(wrap(cells, "reverse", lambda _: turned_whole), BATCHED, R),
     "the LSTM runs over padding": Mutation(
         wrap(cells.LSTM, "forward", without_mask), (*BATCHED, "prefixes_are_steps"), R
     ),
     "the memory depends on the longest": Mutation(
         both(
-            wrap(transformer.TransformerEncoder, "forward", longest_of_the_batch),
-            wrap(recurrent.BidirectionalEncoder, "forward", longest_of_the_batch),
+            wrap(stacks.TransformerEncoder, "forward", longest_of_the_batch),
+            wrap(RecurrentEncoder, "forward", longest_of_the_batch),
         ),
         BATCHED,
     ),
@@ -475,8 +566,46 @@ MUTATIONS = {
     ),
     "h stays behind": Mutation(wrap(RecurrentState, "reorder", some_stay("h")), ("reorder_commutes", *RETOLD), R),
     "c stays behind": Mutation(wrap(RecurrentState, "reorder", some_stay("c")), ("reorder_commutes", *RETOLD), R),
+    "reorder does nothing to the other recurrent models": Mutation(
+        wrap(RecurrentState, "reorder", stays),
+        ("reorder_commutes", "long_lives_forget_nothing", *RETOLD),
+        (*BOTTLENECK, *BAHDANAU, *FEEDING),
+    ),
+    "the state of a GRU stays behind": Mutation(
+        wrap(RecurrentState, "reorder", some_stay("h")), ("reorder_commutes", *RETOLD), BAHDANAU
+    ),
+    "what input feeding reads stays behind": Mutation(
+        wrap(AttentionState, "reorder", hidden_stays), ("reorder_commutes", *RETOLD), FEEDING
+    ),
+    "input feeding forgets what it reads": Mutation(
+        wrap(FeedingDecoder, "passage", fed_nothing),
+        ("steps_are_teacher_forcing", *RETOLD, "wide_beam_is_brute_force"),
+        FEEDING,
+    ),
+    "attention forgets from where it looks": Mutation(
+        wrap(BahdanauDecoder, "passage", looks_from_zero),
+        ("steps_are_teacher_forcing", *RETOLD, "wide_beam_is_brute_force"),
+        BAHDANAU,
+    ),
+    "loops run over padding": Mutation(
+        both(wrap(FeedingDecoder, "passage", over_padding), wrap(BahdanauDecoder, "passage", over_padding)),
+        ("prefixes_are_steps",),
+        (*BAHDANAU, *FEEDING),
+    ),
+    "the other attentions look at padding": Mutation(
+        wrap(alignment, "bias_of", mask_off(2)), BATCHED, (*BAHDANAU, *FEEDING)
+    ),
+    "sentences leave, the memory that loops look at does not": Mutation(
+        wrap(RecurrentState, "select", memory_stays), ("copies_do_not_disturb", *RETOLD), (*BAHDANAU, *FEEDING)
+    ),
+    "a tanh RNN runs over padding": Mutation(
+        wrap(cells.Cell, "forward", without_mask), (*BATCHED, "prefixes_are_steps"), BOTTLENECK
+    ),
+    "the source is turned with its padding": Mutation(
+        wrap(recurrent_encoder, "reverse", lambda _: turned_whole), BATCHED, BOTTLENECK
+    ),
     "copies share a cache": Mutation(
-        lambda patch: patch.setattr(TransformerState, "select", shared_cache), ("copies_do_not_disturb",), T
+        lambda patch: patch.setattr(Slots, "select", shared_cache), ("copies_do_not_disturb",), T
     ),
     "sentences change places, their memory does not": Mutation(
         wrap(Rows, "pick", order_forgotten), ("copies_do_not_disturb",)
@@ -486,18 +615,36 @@ MUTATIONS = {
         ("copies_do_not_disturb", "long_lives_forget_nothing", *BATCHED, *RETOLD, "forced_decoding_agrees (greedy)"),
     ),
     "sentences leave, their cache does not": Mutation(
-        wrap(TransformerState, "select", cache_stays), ("copies_do_not_disturb", *BATCHED, *RETOLD), T
+        wrap(Slots, "select", cache_stays), ("copies_do_not_disturb", *BATCHED, *RETOLD), T
     ),
-    "a slot too many is swept out": Mutation(
-        wrap(TransformerState, "_swept", swept_too_much), ("long_lives_forget_nothing",), T
-    ),
-    "the mask is not swept": Mutation(
-        wrap(TransformerState, "_swept", swept_out_of_order), ("long_lives_forget_nothing",), T
-    ),
+    "a slot too many is swept out": Mutation(wrap(Slots, "_swept", swept_too_much), ("long_lives_forget_nothing",), T),
+    "the mask is not swept": Mutation(wrap(Slots, "_swept", swept_out_of_order), ("long_lives_forget_nothing",), T),
     "growing loses a slot": Mutation(
-        wrap(TransformerState, "with_room", no_room),
+        wrap(Slots, "with_room", no_room),
         ("steps_are_teacher_forcing", "prefixes_are_steps", "copies_do_not_disturb", *RETOLD),
         T,
+    ),
+    "the cells of an SSRU stay behind": Mutation(
+        wrap(Cells, "reorder", cells_stay), ("reorder_commutes", *RETOLD), SSRU
+    ),
+    "the cells of an SSRU are not selected": Mutation(
+        wrap(Cells, "select", cells_of_the_first),
+        ("copies_do_not_disturb", "long_lives_forget_nothing", *BATCHED, *RETOLD),
+        SSRU,
+    ),
+    "an SSRU runs over padding": Mutation(wrap(RunOn, "__call__", runs_over_padding), ("prefixes_are_steps",), SSRU),
+    "an SSRU forgets where it stood": Mutation(
+        wrap(RunOn, "__call__", runs_from_zero),
+        ("steps_are_teacher_forcing", *RETOLD, "wide_beam_is_brute_force"),
+        SSRU,
+    ),
+    "rotary positions go on from row to row": Mutation(
+        wrap(RotaryPositions, "turn", turned_by_slots), ("prefixes_are_steps", "reorder_commutes", *RETOLD), ROTARY
+    ),
+    "all rows stand where the furthest stands": Mutation(
+        wrap(TransformerState, "reorder", all_as_far_as_the_furthest),
+        ("prefixes_are_steps",),
+        ("transformer", "transformer-post", *ROTARY, *SSRU),
     ),
     "unfold is permuted": Mutation(wrap(Rows, "unfold", permuted), RETOLD),
     "fold is permuted": Mutation(
@@ -516,7 +663,7 @@ MUTATIONS = {
         wrap(TransformerDecoder, "advance", positions_of_slots), ("prefixes_are_steps", *RETOLD), T
     ),
     "lengths of prefixes are ignored": Mutation(
-        both(wrap(TransformerDecoder, "advance", lengths_ignored), wrap(AttentionDecoder, "advance", lengths_ignored)),
+        both(wrap(TransformerDecoder, "advance", lengths_ignored), wrap(AttentiveDecoder, "advance", lengths_ignored)),
         ("prefixes_are_steps",),
     ),
     "the limit is passed by one": Mutation(
@@ -546,7 +693,7 @@ MUTATIONS = {
     ),
     "the bound forgets the n best": Mutation(
         lambda patch: patch.setattr(stopping.Bound, "hopeless", bound_of_the_best),
-        ("bound_costs_nothing", "wide_beam_is_brute_force"),
+        ("bound_costs_nothing",),
     ),
     "greedy takes the second best": Mutation(
         wrap(ancestral, "most_probable", lambda _: second_best), ("beam_of_one_is_greedy",)

@@ -74,7 +74,7 @@ def test_unknown_languages_are_said(nmt: Nmt) -> None:
         (["a.en", "a.de"], 2, "--output"),
         (["a.en", "a.de", "-o", "d", "--languages", "english"], 2, "--languages must be two language codes"),
         (["a.en", "a.de", "-o", "d", "--languages", "en-en"], 2, "--languages must be two language codes"),
-        (["a.en", "a.de", "-o", "d", "--vocabulary", "5"], 2, "data.vocabulary should be greater than"),
+        (["a.en", "a.de", "-o", "d", "--vocabulary", "5"], 2, "vocabulary must lie between 261 and 65,000"),
         (["a.en", "a.de", "-o", "d", "--max-ratio", "nan"], 2, "data.max_ratio"),
         (["a.en", "a.en", "-o", "d"], 1, "must be two files"),
         (["a.en", "dev.de", "-o", "d"], 1, "must have equally many lines, but have 100 and 10"),

@@ -37,6 +37,7 @@ exec {shlex.quote(sys.executable)} -m nmt_cli "$@"
 
 CHECKED_ELSEWHERE = {
     "make demo": "test_the_demonstration, at a tiny size; that the target exists: test_make_targets_exist",
+    "make ladder": "tests/test_ladder.py, at a tiny size",
     "make test": "this is it",
     "pip install torch --index-url https://download.pytorch.org/whl/cpu": "test_the_index_is_the_makefiles",
     "pip install .": "the test that builds a wheel and installs it",
@@ -80,6 +81,11 @@ def here(tmp_path: Path) -> Path:
     """What the reader has: a corpus, lines to translate with a human translation, a test set, another system's output."""
     cut("train", 120, tmp_path, "corpus")
     cut("test", 6, tmp_path, "test")
+    labelled = zip(
+        *((PHRASEBOOK / f"train.{kind}").read_text(encoding="utf-8").split("\n") for kind in ("label", "en")),
+        strict=True,
+    )
+    (tmp_path / "labelled.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in list(labelled)[:120]), encoding="utf-8")
     for name, source in (("input.txt", "test.en"), ("reference.de", "test.de"), ("baseline.de", "test.en")):
         (tmp_path / name).write_bytes((tmp_path / source).read_bytes())
     (tmp_path / "bin").mkdir()
@@ -118,20 +124,23 @@ def test_following_the_readme_from_top_to_bottom(here: Path) -> None:
 
 def test_every_command_has_a_section_and_its_options_exist() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
+    for line in RUN_HERE:
+        typed = line.rpartition("| ")[2]
+        assert options_in(typed) <= options_of(commands[shlex.split(typed)[1]]), line
     for name, command in commands.items():
-        assert options_in(sections()[f"nmt {name}"].replace("nmt train prepared", "")) <= options_of(command), name
+        prose = re.sub(r"^```sh\n.*?^```$", "", sections()[f"nmt {name}"], flags=re.MULTILINE | re.DOTALL)
+        assert options_in(prose) <= options_of(command), name
     assert options_in(README) <= set().union(*map(options_of, commands.values()))
 
 
 def test_presets_architectures_and_searches_are_named() -> None:
     from nmt_cli.models import ARCHITECTURES
     from nmt_cli.search import STRATEGIES
-    from nmt_cli.training.presets import preset_names
+    from nmt_cli.training.presets import preset, preset_names
 
     for name in preset_names():
         assert f"`{name}`" in sections()["nmt train"]
-    for name in ARCHITECTURES:
-        assert f"`{name}`" in sections()["What is not there yet"]
+    assert {preset(name)["model"]["architecture"] for name in preset_names()} == set(ARCHITECTURES)
     for name in STRATEGIES:
         assert name in sections()["What is not there yet"]
         assert f"`--search {name}`" in sections()["nmt translate"]
@@ -158,7 +167,7 @@ def test_the_floors_are_those_that_import_linter_holds() -> None:
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"\bmake (?!and)([a-z]+)", README))
-    assert {"demo", "test", "check"} <= targets
+    assert {"demo", "ladder", "test", "check"} <= targets
     assert [target for target in sorted(targets) if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
     assert re.search(r"^demo:.*\n.*tests/demo\.py$", makefile, re.MULTILINE)
 
@@ -177,7 +186,7 @@ def test_nothing_is_unpickled() -> None:
 
 
 def test_it_is_short_and_names_no_machine() -> None:
-    assert len(README.splitlines()) < 200
+    assert len(README.splitlines()) < 300
     assert re.search(r"/(home|root|work|tmp|Users)/|localhost|\b\d+\.\d+\.\d+\.\d+\b", README) is None
     assert README.isascii()
 

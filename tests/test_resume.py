@@ -78,7 +78,7 @@ def stop(monkeypatch: pytest.MonkeyPatch) -> Stop:
 def stalled(monkeypatch: pytest.MonkeyPatch) -> None:
     """No validation is better than the first."""
     validate = Translate.validate
-    monkeypatch.setattr(Translate, "validate", lambda task, model: constant(validate(task, model)))
+    monkeypatch.setattr(Translate, "validate", lambda *given: constant(validate(*given)))
 
 
 def constant(validation: Validation) -> Validation:
@@ -131,16 +131,18 @@ def test_stopped_in_the_middle_of_anything(preset: str, prepared: Path, tmp_path
 
 def test_updates_reach_over_the_ends_of_epochs(prepared: Path) -> None:
     """Else the test above would not stop in the middle of an accumulation."""
+    from nmt_cli.corpus.batching import Batch
     from nmt_cli.corpus.dataset import PreparedCorpus
     from nmt_cli.settings import TrainingSettings
-    from nmt_cli.training.stream import Place, updates
+    from nmt_cli.training.stream import Place, RowReader, updates
 
     corpus = PreparedCorpus.open(prepared)
     settings = TrainingSettings(accumulate=3, batch_tokens=700)
-    places = [update.behind for update, _ in zip(updates(corpus.train, settings, Place()), range(23), strict=False)]
+    reader = RowReader(corpus.train, ("target", "source"), Batch.of, settings)
+    places = [update.behind for update, _ in zip(updates(reader, 3, Place()), range(23), strict=False)]
     assert any(old.epoch < new.epoch and new.batch < 3 for old, new in pairwise(places))
     for place in places[::5]:
-        after = next(updates(corpus.train, settings, place))
+        after = next(updates(reader, 3, place))
         straight = places.index(place) + 1
         assert straight == len(places) or after.behind == places[straight]
 

@@ -9,10 +9,12 @@ import pytest
 from nmt_cli.errors import ConfigError
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.settings import Settings, Table, assignment, differences, merge, read_toml, resolve, to_toml
-from nmt_cli.training.autopilot import PRESETS
+from nmt_cli.training.autopilot import presets_of
 from nmt_cli.training.presets import preset, preset_names
+from nmt_cli.training.tasks import TASKS
 
 MINIMAL: Table = {"model": {"architecture": "transformer"}}
+KNOWN = f"one of: {', '.join(sorted(ARCHITECTURES))}"
 
 
 def resolved(*settings: str) -> Settings:
@@ -30,8 +32,8 @@ def resolved(*settings: str) -> Settings:
             "architecture must be a known name, but is 'transformr'",
             "did you mean transformer?",
         ),
-        ("model.architecture=5", "here: [model] must name its architecture", "one of: recurrent, transformer"),
-        ("model.architecture=[1]", "here: [model] must name its architecture", "one of: recurrent, transformer"),
+        ("model.architecture=5", "here: [model] must name its architecture", KNOWN),
+        ("model.architecture=[1]", "here: [model] must name its architecture", KNOWN),
         ("training.seed=1.5", "here: training.seed should be a valid integer, but is 1.5", None),
         ("training.seed=true", "here: training.seed should be a valid integer, but is True", None),
         ("training.seed=seven", "here: training.seed should be a valid integer, but is 'seven'", None),
@@ -41,7 +43,11 @@ def resolved(*settings: str) -> Settings:
         ("training.minutes=0", "here: training.minutes should be greater than 0, but is 0", None),
         ("training.decay=1", "here: training.decay should be less than 1, but is 1", None),
         ("search.beam=1001", "here: search.beam should be less than or equal to 1000, but is 1001", None),
-        ("data.vocabulary=100", "here: data.vocabulary should be greater than or equal to 261, but is 100", None),
+        (
+            "data.vocabulary=100",
+            "here: in [data] vocabulary must lie between 261 and 65,000 for subwords, but is 100",
+            None,
+        ),
         ("model.heads=3", "here: in [model] width must be even and a multiple of heads (3)", None),
     ],
 )
@@ -111,7 +117,10 @@ def test_every_key_of_a_preset_has_a_comment(name: str) -> None:
 
 
 def test_presets() -> None:
-    assert set(PRESETS) <= set(preset_names())
+    for name in TASKS:
+        chosen = presets_of(TASKS[name])
+        assert set(chosen) <= set(preset_names())
+        assert {resolve(preset(one), ARCHITECTURES, origin=one).model.task for one in chosen} == {name}
     with pytest.raises(ConfigError) as caught:
         preset("transformer-tin")
     assert caught.value.hint == "did you mean transformer-tiny?"

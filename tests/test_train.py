@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from nmt_cli.corpus.prepare import UNKNOWN
 from nmt_cli.corpus.reader import _zstd
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.lock import locked
@@ -100,7 +99,7 @@ def test_one_file_of_two_columns(nmt: Nmt) -> None:
     Path("a.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in zip(*sides, strict=True) if s), encoding="utf-8")
     result = nmt("train", "a.tsv", "-o", "m", *QUICK)
     assert result.exit_code == 0, result.stderr
-    assert ModelDirectory.open(Path("m")).manifest.languages == UNKNOWN
+    assert ModelDirectory.open(Path("m")).manifest.languages == ("source", "target")
     changed = nmt("train", "a.tsv", "-o", "m", *QUICK, "--languages", "en-de")
     assert (changed.exit_code, "languages: source-target -> en-de" in changed.stderr) == (1, True)
     assert nmt("train", "a.tsv", "-o", "n", *QUICK, "--languages", "en-de").exit_code == 0
@@ -149,7 +148,10 @@ def test_the_same_command_on_a_finished_model(nmt: Nmt) -> None:
     before = contents(Path("m"))
     again = nmt(*words)
     assert again.exit_code == 0
-    assert again.stderr.startswith("m is a finished model: nothing is left to do (--restart trains it anew)\n  BLEU ")
+    said = (
+        "m is a finished model: nothing is left to do (--restart trains it anew)\ntest, 60 sentences, beam 5:\n  BLEU "
+    )
+    assert again.stderr.startswith(said)
     assert contents(Path("m")) == before
     anew = nmt(*words, "--restart", "--seed", 7)
     assert anew.exit_code == 0, anew.stderr
@@ -287,7 +289,7 @@ def test_data_that_is_refused_leaves_nothing(files: list[str], said: str, nmt: N
 
 def test_nothing_typed(nmt: Nmt) -> None:
     result = nmt("train")
-    assert (result.exit_code, result.stderr.split("\n")[0]) == (2, "error: missing argument 'SRC [TGT]'")
+    assert (result.exit_code, result.stderr.split("\n")[0]) == (2, "error: missing argument 'FILE...'")
 
 
 @pytest.mark.usefixtures("here")

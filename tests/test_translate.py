@@ -327,7 +327,7 @@ def test_no_model(nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("subwords.model", None, "must hold subwords.model, but does not"),
         ("subwords.model", b"damaged", "subwords.model must be a SentencePiece model, but is damaged"),
         ("manifest.json", b"{}", "manifest.json must describe a model, but is damaged"),
-        ("manifest.json", b'{"format": 99}', "manifest.json must be of format 1, but is of 99"),
+        ("manifest.json", b'{"format": 99}', "manifest.json must be of format 2, but is of 99"),
     ],
 )
 def test_a_damaged_model_is_an_error_that_names_the_file(

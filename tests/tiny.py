@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nmt_cli.corpus.batching import Batch, Sequences
+from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.settings import ModelSettings, Sizes
 from nmt_cli.text.tokenizer import EOS
@@ -15,11 +15,42 @@ VOCABULARY = 12
 TRANSFORMER = {
     "architecture": "transformer", "width": 16, "heads": 2, "feed_forward": 24, "encoder_layers": 2, "decoder_layers": 2,
 }  # fmt: skip
-RECURRENT = {"architecture": "recurrent", "width": 16, "layers": 2}
+TRANSFORMER_POST = {
+    **TRANSFORMER, "residual": "post-norm", "norm": "rmsnorm", "activation": "swiglu", "positions": "learned", "tie": "two-way",
+}  # fmt: skip
+TRANSFORMER_ROTARY = {**TRANSFORMER, "positions": "rotary", "activation": "gelu", "tie": "none", "decoder_layers": 1}
+TRANSFORMER_SSRU = {**TRANSFORMER, "autoregression": "ssru", "decoder_layers": 2}
+RECURRENT = {"architecture": "recurrent", "width": 16, "encoder_layers": 2, "decoder_layers": 2}
+RNN_BOTTLENECK = {
+    **RECURRENT, "cell": "rnn", "hidden": 12, "encoder_layers": 3, "decoder_layers": 3,
+    "bidirectional": False, "reversed_source": True, "attention": "none",
+}  # fmt: skip
+GRU_BAHDANAU = {
+    **RECURRENT, "cell": "gru", "hidden": 12, "encoder_layers": 1, "attention": "additive", "context": "before", "tie": "two-way",
+}  # fmt: skip
+LSTM_FEEDING = {
+    **RECURRENT, "hidden": 12, "decoder_layers": 3, "bridge": "zero", "attention": "multi-head", "heads": 2,
+    "context": "feeding", "tie": "none",
+}  # fmt: skip
+GRU_ADDITIVE = {
+    **RECURRENT, "cell": "gru", "bidirectional": False, "bridge": "copy", "attention": "additive",
+}  # fmt: skip
+
+TRANSFORMER_LM = {"architecture": "transformer-lm", "width": 16, "heads": 2, "feed_forward": 24, "layers": 2}
+RECURRENT_LM = {"architecture": "recurrent-lm", "width": 16, "hidden": 12, "layers": 2}
 
 TINY: dict[str, dict[str, Any]] = {
     "transformer": TRANSFORMER,
+    "transformer-post": TRANSFORMER_POST,
+    "transformer-rotary": TRANSFORMER_ROTARY,
+    "transformer-ssru": TRANSFORMER_SSRU,
     "recurrent": RECURRENT,
+    "rnn-bottleneck": RNN_BOTTLENECK,
+    "gru-additive": GRU_ADDITIVE,
+    "gru-bahdanau": GRU_BAHDANAU,
+    "lstm-feeding": LSTM_FEEDING,
+    "transformer-lm": TRANSFORMER_LM,
+    "recurrent-lm": RECURRENT_LM,
 }
 """Tiny models that can be decoded, at least one of each such architecture: test_laws fails for one that is missing here."""
 
@@ -73,6 +104,14 @@ def random_batch(size: int, *, seed: int = 0, longest: int = 7, vocabulary: int 
         return Sequences.of([torch.randint(EOS + 1, vocabulary, (n,), generator=draw).tolist() for n in lengths])
 
     return Batch(side(), side())
+
+
+def lesson(name: str, batch: Batch) -> tuple[Any, Batch]:
+    """A batch as ``loss`` of a model takes it, and as ``log_probs`` does: a language model learns the targets, each for itself."""
+    if config(name).task == "translate":
+        return batch, batch
+    rows = [row[: length - 1] for row, length in zip(batch.target.tokens, batch.target.lengths.tolist(), strict=True)]
+    return TextBatch.of(row.numpy() for row in rows), Batch(Sequences.of([[]] * len(rows)), batch.target)
 
 
 def alone(sequences: Sequences, index: int) -> Sequences:

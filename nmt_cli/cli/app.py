@@ -9,13 +9,27 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from nmt_cli.cli import evaluate, preprocess, score, train, translate
+from nmt_cli.cli import (
+    attention,
+    classify,
+    compare,
+    evaluate,
+    generate,
+    inspect,
+    logprob,
+    preprocess,
+    score,
+    train,
+    translate,
+)
+from nmt_cli.cli.options import CorpusCommand
 from nmt_cli.errors import NMTError
 
 
@@ -118,11 +132,17 @@ def nmt(
     """
 
 
-app.command("preprocess")(preprocess.preprocess)
-app.command("train")(train.train)
+app.command("preprocess", cls=CorpusCommand)(preprocess.preprocess)
+app.command("train", cls=CorpusCommand)(train.train)
 app.command("translate")(translate.translate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
+app.command("logprob")(logprob.logprob)
+app.command("generate")(generate.generate)
+app.command("classify")(classify.classify)
+app.command("compare")(compare.compare)
+app.command("inspect")(inspect.inspect)
+app.command("attention")(attention.attention)
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
@@ -134,4 +154,6 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
 def main() -> None:
     """The entry point of the command line."""
     signal.signal(signal.SIGTERM, _terminated)
+    if isinstance(sys.stdout, TextIOWrapper):  # data is UTF-8, wherever it goes
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     app(prog_name="nmt")

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from nmt_cli.corpus.prepare import Inputs
 
-Files = tuple[Path, Path]
+DEFAULT_TASK = "translate"
 
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        help="Two aligned files, or one of source<TAB>target; a text (lm); one of label<TAB>text (classify).",
+    ),
+]
 DevOption = Annotated[
-    Files | None, typer.Option("--dev", metavar="SRC TGT", help="Dev files; without: held out of SRC TGT.")
+    list[Path] | None, typer.Option("--dev", metavar="FILE...", help="Dev, in the form of FILE; without: held out.")
 ]
 TestOption = Annotated[
-    Files | None, typer.Option("--test", metavar="SRC TGT", help="Test files; without: held out of SRC TGT.")
+    list[Path] | None, typer.Option("--test", metavar="FILE...", help="Test, in the form of FILE; without: held out.")
 ]
+UnitsOption = Annotated[
+    str | None, typer.Option(help="What text is cut into: subword, word or character; without: subword.")
+]
+
+
+class CorpusCommand(TyperCommand):
+    """A command whose ``--dev`` and ``--test`` take as many files as a set of its task has: ``--dev dev.en dev.de``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """typer knows only options with a fixed number of values, so each file gets the option for itself."""
+        sets = ("--dev", "--test")
+        known = tuple(f"{option}=" for option in ("--task", *sets))
+        args = [part for word in args for part in (word.split("=", 1) if word.startswith(known) else [word])]
+        task = args[args.index("--task") + 1] if "--task" in args[:-1] else DEFAULT_TASK
+        files = 2 if task == DEFAULT_TASK else 1
+        spread: list[str] = []
+        while args:
+            word, *args = args
+            given = list(takewhile(lambda name: not name.startswith("-"), args[:files])) if word in sets else []
+            args = args[len(given) :]
+            spread += [part for name in given for part in (word, name)] or [word]
+        return super().parse_args(ctx, spread)
+
+
 LanguagesOption = Annotated[
     str | None,
     typer.Option("--languages", metavar="SRC-TGT", help="For example en-de; without: from the names of the files."),
@@ -47,14 +81,27 @@ WorkersOption = Annotated[
 ]
 
 
-def inputs_of(files: list[Path], dev: Files | None, test: Files | None, languages: str | None) -> Inputs:
-    """What a corpus is made of, as typed."""
-    from nmt_cli.corpus.pairs import PairFiles, parse_languages
-    from nmt_cli.corpus.prepare import Inputs
+@dataclass(frozen=True)
+class Sets:
+    """The files of a corpus, as typed."""
 
-    return Inputs(
-        PairFiles(tuple(files)),
-        PairFiles(dev) if dev else None,
-        PairFiles(test) if test else None,
-        parse_languages(languages) if languages else None,
-    )
+    train: list[Path]
+    dev: list[Path] | None
+    test: list[Path] | None
+    languages: str | None
+
+    def inputs(self, task: str) -> Inputs:
+        """Raises ConfigError for a task that does not exist, DataError for files that are not there or are too many."""
+        from nmt_cli.corpus.files import FILES
+        from nmt_cli.corpus.pairs import parse_languages
+        from nmt_cli.corpus.prepare import Inputs
+
+        kind = FILES[task]
+        return Inputs(
+            kind(tuple(self.train)),
+            kind(tuple(self.dev)) if self.dev else None,
+            kind(tuple(self.test)) if self.test else None,
+            parse_languages(self.languages, len([name for name in kind.columns if name != "label"]))
+            if self.languages
+            else None,
+        )

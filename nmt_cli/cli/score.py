@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt_cli.cli.texts import EXAMPLE, called, check_counts, read, warn_of_form
 from nmt_cli.console import tracked
 from nmt_cli.corpus.reader import STDIN
 from nmt_cli.errors import ConfigError
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from nmt_cli.evaluation.metrics import MetricScore
     from nmt_cli.evaluation.significance import PairedScore
 
+_EXAMPLE = "nmt score ref.de < output.de"
 _TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*")  # de, zh-CN, ja_JP
 _PACKING = re.compile(r"(\.txt)?(\.gz|\.xz|\.zst)?$")
 
@@ -61,7 +61,8 @@ def score(
     nmt score ref.A.de ref.B.de -i output.de --against baseline.de
     """
     from nmt_cli.evaluation.metrics import each_score
-    from nmt_cli.evaluation.significance import paired_bootstrap
+    from nmt_cli.evaluation.significance import paired_bootstrap, paired_table
+    from nmt_cli.evaluation.texts import called, check_counts, read, warn_of_form
 
     _check_options(language, against, resamples)
     systems = [hypothesis] if against is None else [hypothesis, against]
@@ -101,10 +102,10 @@ def _check_options(language: str | None, against: str | None, resamples: int) ->
 def _check_streams(names: Sequence[str]) -> None:
     """Refuse to read standard input twice, or from a person who does not know that the command waits for text."""
     if names.count(STDIN) > 1:
-        raise ConfigError("standard input can be read once only, but is asked for twice", EXAMPLE)
+        raise ConfigError("standard input can be read once only, but is asked for twice", _EXAMPLE)
     if STDIN in names and _at_terminal():
         raise ConfigError(
-            "the text to score must come from a file or a pipe, but standard input is a terminal", EXAMPLE
+            "the text to score must come from a file or a pipe, but standard input is a terminal", _EXAMPLE
         )
 
 
@@ -116,28 +117,3 @@ def _language_of(reference: str) -> str | None:
     """``de`` of ``test.de``, ``test.de.gz`` and ``test.de.txt``; None where the suffix is no language code."""
     suffix = Path(_PACKING.sub("", reference)).suffix.removeprefix(".")
     return suffix if _TAG.fullmatch(suffix) else None
-
-
-def paired_table(pairs: Sequence[PairedScore], system: str, other: str) -> list[str]:
-    """The lines of a table: a line of names, then a line a metric."""
-    header = ("", *_labels(system, other), "difference", "p", "verdict", "signature")
-    rows = [
-        (
-            pair.name,
-            pair.system.figures,
-            pair.other.figures,
-            f"{pair.difference:+.1f}",
-            f"{pair.p_value:.3f}",
-            pair.verdict,
-            pair.signature,
-        )
-        for pair in pairs
-    ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows)]
-
-
-def _labels(system: str, other: str) -> tuple[str, str]:
-    """The files' names, with their folders where the names alone are the same."""
-    short = Path(system).name, Path(other).name
-    return short if short[0] != short[1] else (system, other)

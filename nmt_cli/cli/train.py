@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt_cli.cli.options import DevOption, LanguagesOption, SettingsOption, TestOption, inputs_of
+from nmt_cli.cli.options import DEFAULT_TASK, DevOption, LanguagesOption, Sets, SettingsOption, TestOption
 
 if TYPE_CHECKING:
     from nmt_cli.corpus.prepare import Inputs
@@ -17,8 +17,9 @@ def train(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SRC [TGT]",
-            help="Two aligned files, one of source<TAB>target, or a folder that nmt preprocess wrote.",
+            metavar="FILE...",
+            help="Two aligned files, or one of source<TAB>target; a text (lm); one of label<TAB>text (classify); "
+            "or a folder that nmt preprocess wrote.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="Where the model is written.")] = Path(
@@ -27,7 +28,7 @@ def train(
     dev: DevOption = None,
     test: TestOption = None,
     languages: LanguagesOption = None,
-    task: Annotated[str, typer.Option(help="What the model is for.")] = "translate",
+    task: Annotated[str, typer.Option(help="What the model is for: translate, lm or classify.")] = DEFAULT_TASK,
     preset: Annotated[
         str | None, typer.Option(help="Ready settings; without: chosen by the size of the corpus.")
     ] = None,
@@ -42,7 +43,7 @@ def train(
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew where MODEL holds another training.")] = False,
 ) -> None:
-    """Train a translation model and report its BLEU on held-out text.
+    """Train a model and measure it on held-out text: a translator by BLEU, a language model by perplexity.
 
     Needs nothing but the files. The same command again goes on where it was stopped. Ctrl-C saves first.
 
@@ -65,5 +66,5 @@ def train(
             raise ConfigError(f"{files[0]} is prepared: --dev, --test and --languages belong to nmt preprocess")
         corpus: Path | Inputs = files[0]
     else:
-        corpus = inputs_of(files, dev, test, languages)
+        corpus = Sets(files, dev, test, languages).inputs(task)
     raise typer.Exit(run(Request(corpus, output, task, preset, table, restart)))

@@ -18,7 +18,7 @@ from torch import Tensor
 from nmt_cli.text.tokenizer import EOS, PAD
 
 if TYPE_CHECKING:
-    from nmt_cli.corpus.dataset import ParallelDataset
+    from nmt_cli.corpus.dataset import Dataset
 
 Indices = npt.NDArray[np.int64]
 
@@ -60,17 +60,53 @@ class Batch:
     target: Sequences
 
     @classmethod
-    def of(cls, dataset: ParallelDataset, indices: Iterable[int]) -> Batch:
+    def of(cls, dataset: Dataset, indices: Iterable[int]) -> Batch:
         """The pairs of a dataset at these places."""
         chosen = list(indices)
         return cls(
-            Sequences.of(dataset.source_ids(index) for index in chosen),
-            Sequences.of(dataset.target_ids(index) for index in chosen),
+            Sequences.of(dataset["source"].ids(index) for index in chosen),
+            Sequences.of(dataset["target"].ids(index) for index in chosen),
         )
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
         return Batch(self.source.to(device), self.target.to(device))
+
+
+@dataclass(frozen=True)
+class TextBatch:
+    """Text to predict, token by token: lines that each begin anew, or a stretch of several streams side by side.
+
+    Every line begins behind the EOS of another, the first one too.
+    """
+
+    inputs: Tensor  # (B, T) long: what is read
+    targets: Tensor  # (B, T) long: what comes next
+    mask: Tensor  # (B, T) bool
+    begins: bool = True  # nothing is carried into it
+    ends: bool = True  # nothing is carried out of it
+
+    @classmethod
+    def of(cls, lines: Iterable[Sequence[int] | npt.NDArray[np.integer]]) -> TextBatch:
+        """Lines of ids, each for itself."""
+        targets = Sequences.of(lines)
+        first = targets.tokens.new_full((len(targets), 1), EOS)
+        return cls(torch.cat([first, targets.tokens[:, :-1]], 1), targets.tokens, targets.mask)
+
+
+@dataclass(frozen=True)
+class LabelledBatch:
+    """Texts, which end in EOS, and the label of each."""
+
+    texts: Sequences
+    labels: Tensor  # (B,) long
+
+    @classmethod
+    def of(cls, dataset: Dataset, indices: Iterable[int]) -> LabelledBatch:
+        """The texts of a dataset at these places."""
+        chosen = list(indices)
+        labels = [int(dataset["label"].ids(index)[0]) for index in chosen]
+        return cls(Sequences.of(dataset["text"].ids(index) for index in chosen), torch.tensor(labels))
 
 
 def by_length(order: Indices, keys: Sequence[npt.NDArray[np.int64]], budget: int) -> list[Indices]:
@@ -92,18 +128,19 @@ def by_length(order: Indices, keys: Sequence[npt.NDArray[np.int64]], budget: int
     return batches
 
 
-def epoch(dataset: ParallelDataset, *, budget: int, seed: int, number: int) -> list[Indices]:
+def epoch(lengths: Sequence[npt.NDArray[np.int64]], *, budget: int, seed: int, number: int) -> list[Indices]:
     """The batches of one epoch, each an array of places, in the order in which they are learnt from.
 
-    Pairs are shuffled, then sorted by length inside windows of a hundred batches (bucketing is worth a factor of two on short
+    Rows are shuffled, then sorted by length inside windows of a hundred batches (bucketing is worth a factor of two on short
     sentences; windows keep batches different from epoch to epoch), and the batches are shuffled again.
-    ``budget``: target tokens of a batch with EOS, padding counted.
+
+    ``lengths``: of each row, EOS counted, the column that counts most first, (n,) each. ``budget``: tokens of that column in a
+    batch, padding counted.
     """
     draw = np.random.Generator(np.random.Philox(key=[seed, number]))
-    targets, sources = dataset.target_lengths + 1, dataset.source_lengths + 1
-    shuffled = draw.permutation(len(dataset))
-    window = max(1, int(100 * budget / max(1.0, float(targets.mean()))))
+    shuffled = draw.permutation(len(lengths[0]))
+    window = max(1, int(100 * budget / max(1.0, float(lengths[0].mean()))))
     batches: list[Indices] = []
     for start in range(0, len(shuffled), window):
-        batches += by_length(shuffled[start : start + window], (targets, sources), budget)
+        batches += by_length(shuffled[start : start + window], lengths, budget)
     return [batches[place] for place in draw.permutation(len(batches))]

@@ -20,20 +20,31 @@ def check_files(paths: Sequence[Path]) -> None:
     """The files are one or two, and two different ones."""
     if len(paths) not in (1, 2):
         raise DataError(f"a corpus must be one file or two, but is {len(paths)}", _TWO_FILES)
+    _check_existence(paths)
+    if len(paths) == 2 and paths[0].is_file() and os.path.samefile(*paths):
+        raise DataError(f"source and target must be two files, but both are {paths[0]}", _TWO_FILES)
+
+
+def check_file(paths: Sequence[Path], what: str) -> None:
+    """There is one file. ``what`` is what it should hold."""
+    if len(paths) != 1:
+        raise DataError(f"{what} must be one file, but is {len(paths)}")
+    _check_existence(paths)
+
+
+def _check_existence(paths: Sequence[Path]) -> None:
     for path in paths:
         if path.is_dir():
             raise DataError(f"{path} must be a file, but is a folder")
         if not path.exists():
             raise DataError(f"{path} must be a file, but there is none")
-    if len(paths) == 2 and paths[0].is_file() and os.path.samefile(*paths):
-        raise DataError(f"source and target must be two files, but both are {paths[0]}", _TWO_FILES)
 
 
-def tab_separated(line: str, name: str, number: int) -> tuple[str, str]:
-    """The two sides of a ``source<TAB>target`` line."""
+def tab_separated(line: str, name: str, number: int, *, hint: str | None = None) -> tuple[str, str]:
+    """The two sides of a line with one tab. Raises DataError, with a ``hint`` at its form, where it has not exactly one."""
     sides = line.split("\t")
     if len(sides) != 2:
-        hint = "a tab inside a sentence must become a space first" if len(sides) > 2 else _TWO_FILES
+        hint = hint or ("a tab inside a sentence must become a space first" if len(sides) > 2 else _TWO_FILES)
         raise DataError(f"{name}:{number} must hold exactly one tab, but holds {len(sides) - 1}", hint)
     return sides[0], sides[1]
 

@@ -1,61 +1,75 @@
-"""A prepared corpus, opened: text and ids of each pair, memory-mapped: opening millions of lines takes no time."""
+"""A prepared corpus, opened: text and ids of each row, memory-mapped: opening millions of lines takes no time."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt_cli.corpus.files import LABEL
 from nmt_cli.corpus.prepare import FORMAT, MANIFEST
 from nmt_cli.corpus.rows import TEXT, Items, Rows, id_type
 from nmt_cli.errors import DataError
-from nmt_cli.settings import DataSettings
-from nmt_cli.text.subword import SubwordTokenizer
+from nmt_cli.settings import DataSettings, Sizes
+from nmt_cli.text.labels import Labels
+from nmt_cli.text.tokenizer import Tokenizer
+from nmt_cli.text.units import UNITS
 
-_AGAIN = "nmt preprocess SOURCE TARGET -o DIR makes one"
+_AGAIN = "nmt preprocess makes one"
 
 
-class ParallelDataset:
-    """The pairs of one split. Lengths and ids are without BOS and EOS."""
+@dataclass(frozen=True)
+class Column:
+    """One side of the rows of a split: text, and its ids without BOS and EOS."""
 
-    def __init__(self, folder: Path, split: str, vocabulary: int) -> None:
-        """Raises DataError where a file is missing or damaged."""
-        kind = id_type(vocabulary)
-        self._texts = Rows(folder / f"{split}.source.text", TEXT), Rows(folder / f"{split}.target.text", TEXT)
-        self._ids = Rows(folder / f"{split}.source.ids", kind), Rows(folder / f"{split}.target.ids", kind)
-        if len({len(rows) for rows in (*self._texts, *self._ids)}) != 1:
-            raise DataError(f"{folder} must hold as many sources as targets for {split}, but is damaged", _AGAIN)
+    texts: Rows
+    rows: Rows
 
     def __len__(self) -> int:
-        return len(self._ids[0])
+        return len(self.rows)
 
-    def source_ids(self, index: int) -> Items:
-        """(S,) ids, a view of the file (uint16, or uint32 for a large vocabulary)."""
-        return self._ids[0][index]
+    def text(self, index: int) -> str:
+        """The normalised text of a row."""
+        return self.texts.text(index)
 
-    def target_ids(self, index: int) -> Items:
-        """(T,) ids, a view of the file."""
-        return self._ids[1][index]
+    def all_texts(self) -> list[str]:
+        """The texts of all rows."""
+        return self.texts.texts(0, len(self.texts))
 
-    def source_text(self, index: int) -> str:
-        """The normalised source line."""
-        return self._texts[0].text(index)
-
-    def target_text(self, index: int) -> str:
-        """The normalised target line."""
-        return self._texts[1].text(index)
+    def ids(self, index: int) -> Items:
+        """The ids of a row, a view of the file (uint16, or uint32 for a large vocabulary)."""
+        return self.rows[index]
 
     @property
-    def source_lengths(self) -> NDArray[np.int64]:
-        """(n,) subwords in each source."""
-        return self._ids[0].lengths
+    def lengths(self) -> NDArray[np.int64]:
+        """(n,) ids in each row."""
+        return self.rows.lengths
 
-    @property
-    def target_lengths(self) -> NDArray[np.int64]:
-        """(n,) subwords in each target."""
-        return self._ids[1].lengths
+
+class Dataset:
+    """The rows of one split, column by column."""
+
+    def __init__(self, folder: Path, split: str, kinds: Mapping[str, np.dtype[Any]]) -> None:
+        """``kinds``: column -> the type of its ids. Raises DataError where a file is missing or damaged."""
+        self._columns = {
+            name: Column(Rows(folder / f"{split}.{name}.text", TEXT), Rows(folder / f"{split}.{name}.ids", kind))
+            for name, kind in kinds.items()
+        }
+        counts = {len(rows) for column in self._columns.values() for rows in (column.texts, column.rows)}
+        if len(counts) != 1:
+            raise DataError(f"{folder} must hold as many rows in each column of {split}, but is damaged", _AGAIN)
+        (self._count,) = counts
+
+    def __getitem__(self, column: str) -> Column:
+        return self._columns[column]
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return self._count
 
 
 @dataclass(frozen=True)
@@ -63,13 +77,14 @@ class PreparedCorpus:
     """What ``prepare`` wrote."""
 
     folder: Path
-    languages: tuple[str, str]
+    columns: tuple[str, ...]
+    languages: tuple[str, ...]
     settings: DataSettings  # as resolved: ``vocabulary`` is the size of the tokenizer
     checksum: str  # blake2b of all splits and the tokenizer
     inputs: dict[str, str]  # blake2b of the raw files: see ``input_checksums``
-    train: ParallelDataset
-    dev: ParallelDataset
-    test: ParallelDataset
+    train: Dataset
+    dev: Dataset
+    test: Dataset
 
     @classmethod
     def open(cls, folder: Path) -> "PreparedCorpus":
@@ -78,20 +93,37 @@ class PreparedCorpus:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             if manifest["format"] != FORMAT:
                 raise DataError(f"{folder} must be of format {FORMAT}, but is of {manifest['format']}", _AGAIN)
-            source, target = manifest["languages"]
-            vocabulary = manifest["report"]["vocabulary"]
+            columns = tuple(manifest["columns"])
+            kind = id_type(manifest["report"]["vocabulary"])
             settings = DataSettings.model_validate(manifest["settings"])
-            splits = [ParallelDataset(folder, name, vocabulary) for name in ("train", "dev", "test")]
-            return cls(folder, (source, target), settings, manifest["checksum"], dict(manifest["inputs"]), *splits)
+            splits = [Dataset(folder, name, dict.fromkeys(columns, kind)) for name in ("train", "dev", "test")]
+            languages, inputs = tuple(manifest["languages"]), dict(manifest["inputs"])
+            return cls(folder, columns, languages, settings, manifest["checksum"], inputs, *splits)
         except (FileNotFoundError, NotADirectoryError):
             raise DataError(f"{folder} must be a prepared corpus, but holds no {MANIFEST}", _AGAIN) from None
         except (ValueError, KeyError, TypeError):
             raise DataError(f"{folder / MANIFEST} must describe a prepared corpus, but is damaged", _AGAIN) from None
 
     @cached_property
-    def tokenizer(self) -> SubwordTokenizer:
-        """The subwords. Raises DataError where their file is missing or damaged."""
-        return SubwordTokenizer.load(self.folder)
+    def tokenizer(self) -> Tokenizer:
+        """Between text and ids. Raises DataError where its file is missing or damaged."""
+        return UNITS[self.settings.units].load(self.folder)
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """The labels, where there is a column of them. Raises DataError where their file is missing or damaged."""
+        return Labels.load(self.folder) if LABEL in self.columns else None
+
+    @property
+    def sizes(self) -> Sizes:
+        """What a model must know of it."""
+        return Sizes(self.tokenizer.size, len(self.labels or ()), self.tokenizer.unknown)
+
+    def save_vocabulary(self, folder: Path) -> None:
+        """Write what a model needs to read text: the tokenizer, and the labels if there are any."""
+        self.tokenizer.save(folder)
+        if self.labels is not None:
+            self.labels.save(folder)
 
 
 def is_prepared(folder: Path) -> bool:

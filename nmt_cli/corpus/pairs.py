@@ -5,23 +5,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import ClassVar
 
 from nmt_cli.corpus import checks
+from nmt_cli.corpus.files import ARCHIVES, CODE, language_of
 from nmt_cli.corpus.reader import read_lines
 from nmt_cli.errors import ConfigError
 from nmt_cli.text.normalize import normalize
 
-_ARCHIVES = (".gz", ".xz", ".zst")
-_LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _LANGUAGES = re.compile(
     r"([a-z]{2,3}(?:_[A-Za-z0-9]{2,8})*)-([a-z]{2,3}(?:_[A-Za-z0-9]{2,8})*)"
 )  # two, a hyphen between
-_NO_LANGUAGE = frozenset({"txt", "tsv", "csv", "dat", "raw", "tok", "bpe", "out", "bak"})
 
 
 @dataclass(frozen=True)
 class PairFiles:
     """Two aligned files, or one file of ``source<TAB>target`` lines; plain, .gz, .xz or .zst."""
+
+    columns: ClassVar[tuple[str, ...]] = ("source", "target")
+    key: ClassVar[str] = "source"
+    units: ClassVar[tuple[str, ...]] = ("subword",)  # a word that is not in a list could not be translated
+    whole: ClassVar[bool] = False
+    noun: ClassVar[str] = "pair"
 
     paths: tuple[Path, ...]
 
@@ -36,13 +41,12 @@ class PairFiles:
 
     def languages(self) -> tuple[str, str] | None:
         """The languages that the names of the files say: ``train.en`` and ``train.de.gz``, or ``corpus.en-de.tsv``."""
-        suffixes = [[part for part in path.name.split(".")[1:] if f".{part}" not in _ARCHIVES] for path in self.paths]
         if len(self.paths) == 1:
-            found = [match for part in suffixes[0] if (match := _LANGUAGES.fullmatch(part))]
+            parts = [part for part in self.paths[0].name.split(".")[1:] if f".{part}" not in ARCHIVES]
+            found = [match for part in parts if (match := _LANGUAGES.fullmatch(part))]
             return (found[-1][1], found[-1][2]) if found else None
-        last = [parts[-1] if parts else "" for parts in suffixes]
-        known = all(_LANGUAGE.fullmatch(part) and part not in _NO_LANGUAGE for part in last)
-        return (last[0], last[1]) if known and last[0] != last[1] else None
+        source, target = map(language_of, self.paths)
+        return (source, target) if source and target and source != target else None
 
     def read(self) -> Iterator[tuple[str, str]]:
         """Each line as normalised (source, target); both are empty where the line is blank on both sides.
@@ -80,8 +84,12 @@ class PairFiles:
             yield source, target
 
 
-def parse_languages(text: str) -> tuple[str, str]:
-    """``en-de`` or ``pt_BR-zh_Hans`` as two languages. Raises ConfigError where it is anything else."""
+def parse_languages(text: str, count: int = 2) -> tuple[str, ...]:
+    """``en-de`` or ``pt_BR-zh_Hans`` as two languages, ``en`` as one. Raises ConfigError where it is anything else."""
+    if count == 1:
+        if not CODE.fullmatch(text):
+            raise ConfigError(f"--languages must be one language code, but is '{text}'", "for example --languages en")
+        return (text,)
     match = _LANGUAGES.fullmatch(text)
     if match is None or match[1] == match[2]:
         raise ConfigError(f"--languages must be two language codes, but is '{text}'", "for example --languages en-de")

@@ -13,36 +13,37 @@ SPLITS = ("train", "dev", "test")
 class SplitCounts:
     """The size of one split."""
 
-    pairs: int
-    source_subwords: int
-    target_subwords: int
+    rows: int
+    tokens: Mapping[str, int]  # column of text -> its ids, EOS not counted
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a corpus: ``sum(read) == sum(dropped) + sum(pairs of splits)``."""
+    """What became of a corpus: ``sum(read) == sum(dropped) + sum(rows of splits)``."""
 
-    languages: tuple[str, str]
+    languages: tuple[str, ...]
+    noun: str  # what a row is called
     vocabulary: int  # ids of the tokenizer
     read: Mapping[str, int]  # split that the files are for -> lines; train also holds what was held out of it
-    dropped: Mapping[str, int]  # reason -> pairs
+    dropped: Mapping[str, int]  # reason -> rows
     splits: Mapping[str, SplitCounts]
 
     def rows(self) -> list[tuple[str, str]]:
-        """The rows of the table to show: what, and how many pairs."""
+        """The rows of the table to show: what, and how many."""
         given = [(f"read for {name}", f"{lines:,}") for name, lines in self.read.items() if name != "train"]
-        dropped = [(f"dropped: {reason}", f"{pairs:,}") for reason, pairs in self.dropped.items() if pairs]
+        dropped = [(f"dropped: {reason}", f"{rows:,}") for reason, rows in self.dropped.items() if rows]
         held_out = {name: "" if name in self.read else " (held out)" for name in SPLITS}
-        kept = [(f"{name}{held_out[name]}", f"{self.splits[name].pairs:,}") for name in SPLITS]
+        kept = [(f"{name}{held_out[name]}", f"{self.splits[name].rows:,}") for name in SPLITS]
         return [("read", f"{self.read['train']:,}"), *given, *dropped, *kept]
 
     def summary(self) -> str:
-        """One line about the subwords."""
-        source, target = self.languages
+        """One line about the vocabulary."""
         train = self.splits["train"]
-        source_length, target_length = train.source_subwords / train.pairs, train.target_subwords / train.pairs
-        lengths = f"{source_length:.1f} in {source} and {target_length:.1f} in {target}"
-        return f"{count(self.vocabulary, 'subword')} for both languages; a sentence has {lengths}"
+        names = self.languages if len(self.languages) == len(train.tokens) else tuple(train.tokens)
+        means = [
+            f"{total / train.rows:.1f} in {name}" for name, total in zip(names, train.tokens.values(), strict=True)
+        ]
+        return f"{count(self.vocabulary, 'id')} in the vocabulary; a {self.noun} has {' and '.join(means)} on average"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -108,10 +108,20 @@ def each_score(
         yield summarise(counts, counts.resampled(resamples) if resamples else None)
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]], *, language: str | None = None) -> MetricScore:
-    """BLEU alone and without an interval: quick enough for every validation. Arguments and errors as ``score_all``."""
+def bleu(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], *, language: str | None = None, resamples: int = 0
+) -> MetricScore:
+    """BLEU alone: quick enough for every validation. Arguments and errors as ``score_all``."""
+    counts = count_bleu(hypotheses, references, language=language)
+    return summarise(counts, counts.resampled(resamples) if resamples else None)
+
+
+def count_bleu(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], *, language: str | None = None
+) -> Counts:
+    """What BLEU counts, line by line: for whoever compares many systems. Arguments and errors as ``score_all``."""
     check_lines(hypotheses, references)
-    return summarise(count(_bleu(language, lowercase=False), hypotheses, references), None)
+    return count(_bleu(language, lowercase=False), hypotheses, references)
 
 
 def check_lines(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:

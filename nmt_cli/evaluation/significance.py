@@ -5,8 +5,10 @@ Paired bootstrap resampling, Koehn (2004): Statistical significance tests for ma
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nmt_cli.evaluation.counts import Counts, count
 from nmt_cli.evaluation.metrics import MetricScore, check_lines, metrics_for, summarise
@@ -93,6 +95,36 @@ def _compare(system: Counts, other: Counts, resamples: int) -> PairedScore:
     )  # (R,): the same lines in each pair
     scores = summarise(system, samples), summarise(other, other_samples)
     difference = scores[0].score - scores[1].score
-    gaps = np.abs(samples - other_samples)
+    return PairedScore(*scores, difference, p_value(difference, samples, other_samples))
+
+
+def p_value(difference: float, samples: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """How often chance alone gives a difference as large, from paired resamples (R,) of both systems."""
+    gaps = np.abs(samples - others)
     larger = int(np.sum(gaps - gaps.mean() > abs(difference)))
-    return PairedScore(*scores, difference, (larger + 1) / (resamples + 1) if difference else 1.0)
+    return (larger + 1) / (len(samples) + 1) if difference else 1.0
+
+
+def paired_table(pairs: Sequence[PairedScore], system: str, other: str) -> list[str]:
+    """The lines of a table: a line of names, then a line a metric."""
+    header = ("", *_labels(system, other), "difference", "p", "verdict", "signature")
+    rows = [
+        (
+            pair.name,
+            pair.system.figures,
+            pair.other.figures,
+            f"{pair.difference:+.1f}",
+            f"{pair.p_value:.3f}",
+            pair.verdict,
+            pair.signature,
+        )
+        for pair in pairs
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows)]
+
+
+def _labels(system: str, other: str) -> tuple[str, str]:
+    """The files' names, with their folders where the names alone are the same."""
+    short = Path(system).name, Path(other).name
+    return short if short[0] != short[1] else (system, other)

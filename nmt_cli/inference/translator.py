@@ -16,7 +16,6 @@ import torch
 
 from nmt_cli.corpus.batching import Sequences, by_length
 from nmt_cli.corpus.limits import LengthLimit
-from nmt_cli.errors import ModelError
 from nmt_cli.models.base import Decodable
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search.base import Hypothesis, SearchStrategy
@@ -69,12 +68,8 @@ class Engine:
     @classmethod
     def open(cls, directory: ModelDirectory, strategy: SearchStrategy) -> Engine:
         """Raises ModelError where the model does not translate."""
-        model = directory.model()
-        if directory.manifest.task != "translate":
-            raise ModelError(
-                f"{directory.path} must be a translation model, but was trained for the task {directory.manifest.task}"
-            )
-        return cls(model, strategy, directory.manifest.limit)  # type: ignore[arg-type]
+        limit = directory.of_task("translate", "a translation model").manifest.limit
+        return cls(directory.model(), strategy, limit)  # type: ignore[arg-type]
 
     def search(self, sources: Sequence[Ids]) -> Searched:
         """Hypotheses of each source (ids without EOS)."""

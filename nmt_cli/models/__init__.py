@@ -11,5 +11,9 @@ ARCHITECTURES: Registry[type[ModelSettings]] = Registry(
     {
         "transformer": "nmt_cli.models.transformer:TransformerConfig",
         "recurrent": "nmt_cli.models.recurrent:RecurrentConfig",
+        "recurrent-lm": "nmt_cli.models.recurrent_lm:RecurrentLanguageModelConfig",
+        "transformer-lm": "nmt_cli.models.transformer_lm:TransformerLanguageModelConfig",
+        "recurrent-classifier": "nmt_cli.models.recurrent_classifier:RecurrentClassifierConfig",
+        "transformer-classifier": "nmt_cli.models.transformer_classifier:TransformerClassifierConfig",
     },
 )

@@ -1,12 +1,14 @@
 """Scaled dot-product attention with several heads (Vaswani et al. 2017, section 3.2)."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from nmt_cli.models.layers import Dropout
+from nmt_cli.models.positions import Turn, unturned
 
 
 def bias_of(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -41,17 +43,48 @@ class MultiHeadAttention(nn.Module):
         """Keys and values (B, H, S, D/H) of what is looked at (B, S, D)."""
         return self.split(self.key(values)), self.split(self.value(values))
 
-    def weights(self, query: Tensor, keys: Tensor, bias: Tensor | None) -> Tensor:
+    def weights(self, query: Tensor, keys: Tensor, bias: Tensor | None, turn: Turn = unturned) -> Tensor:
         """(B, H, T, S): how much each query (B, T, D) looks at each key (B, H, S, D/H); ``bias`` broadcasts to the result."""
-        split = self.split(self.query(query) / math.sqrt(keys.shape[3]))
+        split = turn(self.split(self.query(query) / math.sqrt(keys.shape[3])))
         scores = split @ keys.transpose(2, 3)
         return torch.softmax(scores if bias is None else scores + bias, 3)
 
-    def forward(self, query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-        """(B, T, D): what the queries (B, T, D) find in keys and values (B, H, S, D/H) under an additive ``bias``."""
+    def forward(
+        self, query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, turn: Turn = unturned
+    ) -> Tensor:
+        """(B, T, D): what the queries (B, T, D) find in keys and values (B, H, S, D/H) under an additive ``bias``.
+
+        ``turn`` is what positions do to the queries; the keys come turned.
+        """
         if self.training:
-            found = self.dropout(self.weights(query, keys, bias)) @ values
+            found = self.dropout(self.weights(query, keys, bias, turn)) @ values
         else:
-            found = functional.scaled_dot_product_attention(self.split(self.query(query)), keys, values, bias)
+            found = functional.scaled_dot_product_attention(turn(self.split(self.query(query))), keys, values, bias)
         joined: Tensor = self.output(found.transpose(1, 2).flatten(2))
         return joined
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What self-attention may look at: what it reads, under a bias, with queries and keys turned by their positions."""
+
+    bias: Tensor  # broadcasts to (B, H, T, S)
+    turn: Turn
+
+    def seen(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B, H, S, D/H) that are looked at, from those (B, H, T, D/H) of what is read."""
+        return keys, values
+
+
+class SelfAttention(nn.Module):
+    """Attention of what is read over what is in sight, as a sub-layer."""
+
+    def __init__(self, attention: MultiHeadAttention) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, x: Tensor, sight: Sight) -> Tensor:
+        """(B, T, D) -> (B, T, D)"""
+        keys, values = self.attention.remember(x)
+        found: Tensor = self.attention(x, *sight.seen(sight.turn(keys), values), sight.bias, sight.turn)
+        return found

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -36,12 +36,16 @@ class Loss:
     count: int
 
 
+Carry = tuple[Tensor, ...] | None
+"""What is carried from one stretch of a stream to the next, detached; the batch is dimension 0. None: nothing, or nothing yet."""
+
+
 class Model(nn.Module, ABC):
     """Anything that can be trained."""
 
     @abstractmethod
-    def loss(self, batch: Batch, carry: object | None, *, smoothing: float) -> tuple[Loss, object | None]:
-        """The loss of a batch, and what the next batch of the same streams needs (None unless the task has streams)."""
+    def loss(self, batch: Any, carry: Carry, *, smoothing: float) -> tuple[Loss, Carry]:
+        """The loss of a batch (which the task makes), and what the next batch of the same streams begins with."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_cli.corpus.batching import Batch, Sequences
-from nmt_cli.models.base import Decodable, Loss, Memory
+from nmt_cli.models.base import Carry, Decodable, Loss, Memory
 from nmt_cli.models.layers import Output, shifted
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
@@ -55,9 +55,7 @@ class Decoder(nn.Module, Generic[S]):
     def alignment(self, tokens: Tensor, memory: Memory) -> Tensor | None:
         """(B, T, S) by teacher forcing: where each position looks in the source, for people to see; None where it cannot."""
 
-    def read(
-        self, tokens: Tensor, memory: Memory, carry: tuple[Tensor, ...] | None
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def read(self, tokens: Tensor, memory: Memory, carry: Carry) -> tuple[Tensor, Carry]:
         """A stretch of a stream: hidden states (B, T, D) behind each of the ``tokens``, and what the next stretch begins with.
 
         ``carry`` is what an earlier call gave, None at the beginning; the batch is dimension 0 of each of its tensors. A decoder
@@ -65,7 +63,7 @@ class Decoder(nn.Module, Generic[S]):
         """
         del carry
         hidden: Tensor = self(tokens, memory)
-        return hidden, ()
+        return hidden, None
 
 
 class EncoderDecoder(Decodable[S]):
@@ -79,7 +77,7 @@ class EncoderDecoder(Decodable[S]):
         self.decoder = decoder
         self.output = output
 
-    def loss(self, batch: Batch, carry: object | None = None, *, smoothing: float = 0.0) -> tuple[Loss, None]:
+    def loss(self, batch: Batch, carry: Carry = None, *, smoothing: float = 0.0) -> tuple[Loss, None]:
         """Sums over the real target tokens of the batch. There is no carry: sentences are independent."""
         del carry
         hidden, targets = self._hidden(batch)
@@ -89,9 +87,8 @@ class EncoderDecoder(Decodable[S]):
     def log_probs(self, batch: Batch) -> Tensor:
         """(B, T) by teacher forcing, 0 on padding."""
         hidden, targets = self._hidden(batch)
-        scores = self.output.scores(hidden)
-        found = scores.logits.new_zeros(batch.target.tokens.shape)
-        return found.masked_scatter(batch.target.mask, scores.of(targets))
+        found = self.output.of(hidden, targets)
+        return found.new_zeros(batch.target.tokens.shape).masked_scatter(batch.target.mask, found)
 
     def _hidden(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Hidden states (M, D) and targets (M,) of the M real target tokens: the output layer never sees padding."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nmt_cli.models.losses import cross_entropy
+from nmt_cli.models.losses import CHUNK, cross_entropy
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 
@@ -30,47 +30,30 @@ class Dropout(nn.Module):
         """Same shape."""
         if not self.training or self._dropped == 0:
             return values
-        words = -(-values.numel() // 4)
-        noise = torch.empty(words, dtype=torch.int64, device=values.device).random_(-(2**63), None)
-        bits = noise.view(torch.int16)[: values.numel()].view(values.shape)
+        return values * self.mask(values)
+
+    def mask(self, like: Tensor) -> Tensor:
+        """A random mask of the same shape: 0 for what is dropped, 1 / (1 - rate) for what is kept."""
+        words = -(-like.numel() // 4)
+        noise = torch.empty(words, dtype=torch.int64, device=like.device).random_(-(2**63), None)
+        bits = noise.view(torch.int16)[: like.numel()].view(like.shape)
         keep = bits >= self._dropped - 2 ** (_BITS - 1)
-        kept: Tensor = values * (keep * (1 / (1 - self._dropped / 2**_BITS)))
-        return kept
+        mask: Tensor = keep * (1 / (1 - self._dropped / 2**_BITS))
+        return mask
 
     def extra_repr(self) -> str:
         """What ``print(model)`` shows."""
         return f"{self.rate}"
 
 
-def sinusoids(length: int, width: int) -> Tensor:
-    """(length, width) position signals: sines in the even columns, cosines in the odd (Vaswani et al. 2017, section 3.5)."""
-    position = torch.arange(length, dtype=torch.float64)[:, None]
-    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(10_000) / width))
-    signal = torch.zeros(length, width, dtype=torch.float64)
-    signal[:, 0::2] = torch.sin(position * rate)
-    signal[:, 1::2] = torch.cos(position * rate[: width // 2])
-    return signal
+class VariationalDropout(Dropout):
+    """One mask for a row, the same at all its time steps (Gal & Ghahramani 2016)."""
 
-
-class SinusoidalPositions(nn.Module):
-    """Position signals of any length: the table grows when a longer sequence comes, and is no parameter."""
-
-    table: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width = width
-        self.register_buffer("table", sinusoids(512, width).float(), persistent=False)
-
-    def forward(self, positions: Tensor) -> Tensor:
-        """positions (...) long -> (..., D)"""
-        longest = int(positions.max()) + 1 if positions.numel() else 0
-        if longest > len(self.table):
-            grown = sinusoids(2 ** math.ceil(math.log2(longest)), self.width)
-            self.table = grown.float().to(
-                self.table
-            )  # by way of float32, as at first: what was there stays, to the bit
-        return functional.embedding(positions, self.table)
+    def forward(self, values: Tensor) -> Tensor:
+        """(B, T, D), same shape."""
+        if not self.training or self._dropped == 0:
+            return values
+        return values * self.mask(values[:, :1])
 
 
 class FeedForward(nn.Module):
@@ -89,11 +72,32 @@ class FeedForward(nn.Module):
         return contracted
 
 
+class GatedFeedForward(nn.Module):
+    """W2 (silu(W x) * V x) on each position by itself: SwiGLU (Shazeer 2020), without biases.
+
+    Three matrices where ``FeedForward`` has two: at the same inner width half as many parameters again, so two thirds of the width
+    make an even comparison.
+    """
+
+    def __init__(self, width: int, inner: int, dropout: float) -> None:
+        super().__init__()
+        self.expand = nn.Linear(width, 2 * inner, bias=False)  # W and V
+        self.dropout = Dropout(dropout)
+        self.contract = nn.Linear(inner, width, bias=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(..., D) -> (..., D)"""
+        gate, value = self.expand(values).chunk(2, -1)
+        contracted: Tensor = self.contract(self.dropout(functional.silu(gate) * value))
+        return contracted
+
+
 class Output(nn.Module):
     """The output layer: logits of every token that can be produced, over an embedding that it may share (Press & Wolf 2017).
 
-    Padding, the first token and the unknown word are never produced, and their ids come first, so the columns are the range
-    from ``first`` on: nothing has to be masked, in training as in search. Nobody else knows which column a token is.
+    Padding and the first token are never produced, and their ids come first, so the columns are the range from ``first`` on:
+    nothing has to be masked, in training as in search. Nobody else knows which column a token is. Where a text may hold unknown
+    words, ``first`` is UNK: they are learnt and scored, but search is never offered one.
     """
 
     columns: Tensor
@@ -116,7 +120,20 @@ class Output(nn.Module):
 
     def scores(self, hidden: Tensor, attention: Callable[[], Tensor | None] = lambda: None) -> Scores:
         """What is thought of the token behind each hidden state (N, D)."""
-        return Scores(self(hidden), self.columns, attention)
+        logits, banned = self(hidden), EOS - self.first
+        if banned == 0:
+            return Scores(logits, self.columns, attention)
+        return Scores(logits[:, banned:], self.columns[banned:], attention, logits.logsumexp(1, keepdim=True))
+
+    def of(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """(M,) the log-probability of each target (M,) behind its hidden state (M, D); -inf for what is no column."""
+        parts = []
+        for rows, ids in zip(torch.split(hidden, CHUNK), torch.split(targets, CHUNK), strict=True):
+            logits = self(rows)
+            places = (ids - self.first).clamp(min=0)[:, None]
+            found = (logits.gather(1, places) - logits.logsumexp(1, keepdim=True))[:, 0]
+            parts.append(found.masked_fill(ids < self.first, -torch.inf))
+        return torch.cat(parts)
 
     def loss(self, hidden: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
         """Sums over M tokens, from hidden states (M, D) and ids (M,): what is minimised, and the negative log-likelihood."""

@@ -1,191 +1,159 @@
-"""The recurrent encoder-decoder with attention (Bahdanau et al. 2015; Luong et al. 2015).
+"""The recurrent encoder-decoder, from the tanh RNN to Bahdanau's attention: its settings, and how it is put together from them.
 
-A bidirectional LSTM reads the source. Its final state, through a learned bridge, is the decoder's initial state. The decoder's LSTM
-reads the target alone (no input feeding), so that in training it runs over the whole target at once and attends after.
+    word_embedding.py       token vectors
+    cells.py                RNN, GRU, LSTM, and two of them side by side
+    recurrent_stack.py      several layers
+    recurrent_encoder.py    a stack over the source, in order or from its end
+    bridge.py               from the encoder's last state to the decoder's first
+    alignment.py            attention: dot, general, scaled, additive, multi-head
+    recurrent_decoder.py    a decoder without it: the bottleneck
+    attention_decoder.py    attention after the stack
+    feeding.py              input feeding: what was seen is read in the next step
+    bahdanau.py             what is seen is read in the same step
+
+Here the names of parts become parts, once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-import torch
-from pydantic import Field
-from torch import Tensor, nn
-from torch.nn import functional
+from pydantic import Field, model_validator
+from torch import nn
 
-from nmt_cli.corpus.batching import Sequences
-from nmt_cli.models.attention import bias_of
-from nmt_cli.models.base import Memory
-from nmt_cli.models.cells import LSTM, reverse
+from nmt_cli.models.alignment import (
+    AdditiveAttention,
+    Attention,
+    DotAttention,
+    GeneralAttention,
+    MultiHead,
+    ScaledAttention,
+)
+from nmt_cli.models.attention_decoder import AttentionDecoder
+from nmt_cli.models.bahdanau import BahdanauDecoder
+from nmt_cli.models.bridge import Bridge, CopyBridge, LearnedBridge, ZeroBridge
+from nmt_cli.models.cells import GRU, LSTM, RNN, Cell
 from nmt_cli.models.encoder_decoder import Decoder, Encoder, EncoderDecoder
+from nmt_cli.models.feeding import FeedingDecoder
 from nmt_cli.models.layers import Dropout, Output, embedding_table
-from nmt_cli.scoring.rows import Rows
+from nmt_cli.models.recurrent_decoder import RecurrentDecoder
+from nmt_cli.models.recurrent_encoder import ReversedSource, recurrent_encoder
+from nmt_cli.models.recurrent_stack import Stack
+from nmt_cli.models.word_embedding import WordEmbedding
 from nmt_cli.settings import ModelSettings, Sizes
+
+CellName = Literal["rnn", "gru", "lstm"]
+CELLS: dict[CellName, type[Cell]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+
+Context = Literal["after", "feeding", "before"]
+CONTEXTS: dict[Context, type[AttentionDecoder | FeedingDecoder | BahdanauDecoder]] = {
+    "after": AttentionDecoder,
+    "feeding": FeedingDecoder,
+    "before": BahdanauDecoder,
+}
 
 
 class RecurrentConfig(ModelSettings):
     """[model] architecture = "recurrent" """
 
     architecture: Literal["recurrent"] = "recurrent"
-    width: int = Field(
-        default=256, ge=2, multiple_of=2
-    )  # D, of embeddings and states; each direction of the encoder has half
-    layers: int = Field(default=1, ge=1)  # L, on each side
+    cell: CellName = "lstm"
+    width: int = Field(default=256, ge=1)  # D of the embeddings, and of what the output layer reads
+    hidden: int | None = Field(default=None, ge=1)  # of the recurrent states, both directions counted; None: width
+    encoder_layers: int = Field(default=1, ge=1)
+    decoder_layers: int = Field(default=1, ge=1)
+    bidirectional: bool = True  # the encoder reads both ways, each direction with half the hidden width
+    reversed_source: bool = False  # an encoder that reads one way does so from the last word to the first
+    bridge: Literal["learned", "copy", "zero"] = "learned"  # from the encoder's last state to the decoder's first
+    attention: Literal["none", "dot", "general", "scaled", "additive", "multi-head"] = "general"
+    heads: int = Field(default=4, ge=1)  # of multi-head attention
+    context: Context = "after"  # what was seen: not read, read in the next step, in this one
+    tie: Literal["three-way", "two-way", "none"] = (
+        "three-way"  # one table for source, target, output; or target, output
+    )
+    recurrent_dropout: float = Field(default=0.0, ge=0, le=0.95)  # on entries of the recurrent matrices
 
-    def build(self, sizes: Sizes) -> EncoderDecoder[RecurrentState]:
-        """A model with fresh weights. Source, target and output embeddings are one matrix."""
-        table = embedding_table(sizes.vocabulary, self.width)
-        embedding = WordEmbedding(table, self.dropout)
-        encoder = BidirectionalEncoder(embedding, self.width, self.layers, self.dropout)
-        decoder = AttentionDecoder(embedding, Bridge(self.width, self.layers), self.width, self.layers, self.dropout)
-        return EncoderDecoder(encoder, decoder, Output(table))
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.bidirectional and self.state_width % 2:
+            raise ValueError(f"hidden must be even for two directions, but is {self.state_width}")
+        if self.attention == "multi-head" and self.state_width % self.heads:
+            raise ValueError(f"hidden ({self.state_width}) must be a multiple of heads ({self.heads})")
+        if self.bridge == "copy" and self.encoder_layers != self.decoder_layers:
+            raise ValueError(
+                "bridge can copy only between as many encoder_layers as decoder_layers, "
+                f"but there are {self.encoder_layers} and {self.decoder_layers}"
+            )
+        return self
 
-
-class WordEmbedding(nn.Module):
-    """Token vectors. They are stored with variance 1 / D for the output layer that shares them, and read with variance 1."""
-
-    def __init__(self, table: nn.Parameter, dropout: float) -> None:
-        super().__init__()
-        self.table = table
-        self.dropout = Dropout(dropout)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> (B, T, D)"""
-        embedded: Tensor = self.dropout(functional.embedding(tokens, self.table) * self.table.shape[1] ** 0.5)
-        return embedded
-
-
-class BidirectionalEncoder(Encoder):
-    """Each layer reads the layer below in both directions (Schuster & Paliwal 1997)."""
-
-    def __init__(self, embedding: WordEmbedding, width: int, layers: int, dropout: float) -> None:
-        super().__init__()
-        self.embedding = embedding
-        self.forward_layers = nn.ModuleList(LSTM(width, width // 2) for _ in range(layers))
-        self.backward_layers = nn.ModuleList(LSTM(width, width // 2) for _ in range(layers))
-        self.dropout = Dropout(dropout)
-
-    def forward(self, source: Sequences) -> Memory:
-        """Outputs are forward and backward states side by side; final states likewise, each direction's at its own end."""
-        x, ends = self.embedding(source.tokens), []
-        for ahead, back in zip(self.forward_layers, self.backward_layers, strict=True):
-            zero = x.new_zeros(len(x), ahead.width)
-            right, right_end = ahead(x, source.mask, (zero, zero))
-            left, left_end = back(reverse(x, source.lengths), source.mask, (zero, zero))
-            x = self.dropout(torch.cat([right, reverse(left, source.lengths)], 2))
-            ends.append([torch.cat(pair, 1) for pair in zip(right_end, left_end, strict=True)])
-        final = tuple(torch.stack(states, 1) for states in zip(*ends, strict=True))  # h and c: (B, L, D)
-        return Memory(x * source.mask[:, :, None], source.mask, final)
-
-
-class Bridge(nn.Module):
-    """How the encoder's final state becomes the decoder's initial state: tanh(W h + b), one W for each layer, for h and for c."""
-
-    def __init__(self, width: int, layers: int) -> None:
-        super().__init__()
-        self.maps = nn.ModuleList(nn.Linear(width, width) for _ in range(LSTM.states * layers))
-
-    def forward(self, final: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """h and c: (B, L, D) each -> the same shapes."""
-        maps = iter(self.maps)
-        return tuple(torch.stack([torch.tanh(next(maps)(end)) for end in state.unbind(1)], 1) for state in final)
-
-
-class GeneralAttention(nn.Module):
-    """score(h, m) = h W m (Luong et al. 2015, "general"), and what is made of the context: tanh(W [context; h])."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.key = nn.Linear(width, width, bias=False)
-        self.combine = nn.Linear(2 * width, width)
-
-    def weights(self, hidden: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
-        """(B, T, S) from ``hidden`` (B, T, D), ``keys`` (B, S, D) and additive ``bias`` (B, 1, S)."""
-        return torch.softmax(hidden @ keys.transpose(1, 2) + bias, 2)
-
-    def forward(self, hidden: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-        """(B, T, D) -> (B, T, D)"""
-        context = self.weights(hidden, keys, bias) @ values
-        return torch.tanh(self.combine(torch.cat([context, hidden], 2)))
-
-
-@dataclass(frozen=True)
-class RecurrentState:
-    """The memory with its keys, and the decoder's recurrent states."""
-
-    keys: Tensor  # (B, S, D)
-    values: Tensor  # (B, S, D)
-    bias: Tensor  # (B, 1, S)
-    rows: Rows
-    states: tuple[Tensor, ...]  # h and c: (N, L, D) each
+    @model_validator(mode="after")
+    def _parts_make_sense(self) -> Self:
+        if self.reversed_source and self.bidirectional:
+            raise ValueError("reversed_source must be false where bidirectional is true: both ways are read anyway")
+        if self.attention == "none" and self.bridge == "zero":
+            raise ValueError("bridge must not be zero where attention is none: nothing would come from the source")
+        if self.attention == "none" and self.context != "after":
+            raise ValueError(f"context must be after where attention is none, but is {self.context}")
+        return self
 
     @property
-    def top(self) -> Tensor:
-        """(N, D) the uppermost hidden state, of which attention is asked."""
-        return self.states[0][:, -1]
+    def state_width(self) -> int:
+        """The width of the recurrent states."""
+        return self.hidden or self.width
 
-    def reorder(self, rows: Tensor) -> Self:
-        """Row i goes on from ``rows[i]``, inside its sentence."""
-        return replace(self, rows=self.rows.inside(rows), states=tuple(state[rows] for state in self.states))
+    def build(self, sizes: Sizes) -> EncoderDecoder[Any]:
+        """A model with fresh weights."""
+        output = embedding_table(sizes.vocabulary, self.width)
+        target = embedding_table(sizes.vocabulary, self.width) if self.tie == "none" else output
+        source = output if self.tie == "three-way" else embedding_table(sizes.vocabulary, self.width)
+        return EncoderDecoder(self._encoder(source), self._decoder(target), Output(output))
 
-    def select(self, rows: Tensor) -> Self:
-        """A copy in which sentences may leave, repeat or change places."""
-        layout, sentences = self.rows.pick(rows)
-        moved = replace(self, rows=layout, states=tuple(state[rows] for state in self.states))
-        if sentences is None:
-            return moved
-        return replace(moved, keys=self.keys[sentences], values=self.values[sentences], bias=self.bias[sentences])
+    def _encoder(self, table: nn.Parameter) -> Encoder:
+        encoder = recurrent_encoder(
+            WordEmbedding(table, Dropout(self.dropout)),
+            CELLS[self.cell],
+            self.state_width,
+            layers=self.encoder_layers,
+            bidirectional=self.bidirectional,
+            dropout=Dropout(self.dropout),
+            recurrent_dropout=self.recurrent_dropout,
+        )
+        return ReversedSource(encoder) if self.reversed_source else encoder
 
+    def _decoder(self, table: nn.Parameter) -> Decoder[Any]:
+        embedding, dropout = WordEmbedding(table, Dropout(self.dropout)), Dropout(self.dropout)
+        stack = Stack.of(
+            CELLS[self.cell],
+            self.width,
+            self.state_width,
+            layers=self.decoder_layers,
+            dropout=dropout,
+            recurrent_dropout=self.recurrent_dropout,
+        )
+        attend = self._attention()
+        if attend is None:
+            return RecurrentDecoder(embedding, self._bridge(), stack)
+        return CONTEXTS[self.context](embedding, self._bridge(), stack, attend, dropout)
 
-class AttentionDecoder(Decoder[RecurrentState]):
-    """Stacked LSTMs over the target, then attention over the memory."""
+    def _bridge(self) -> Bridge:
+        states, layers = CELLS[self.cell].states, self.decoder_layers
+        if self.bridge == "copy":
+            return CopyBridge()
+        if self.bridge == "zero":
+            return ZeroBridge(self.state_width, states=states, layers=layers)
+        return LearnedBridge(self.state_width, states=states, encoder_layers=self.encoder_layers, layers=layers)
 
-    def __init__(self, embedding: WordEmbedding, bridge: Bridge, width: int, layers: int, dropout: float) -> None:
-        super().__init__()
-        self.embedding = embedding
-        self.bridge = bridge
-        self.layers = nn.ModuleList(LSTM(width, width) for _ in range(layers))
-        self.attend = GeneralAttention(width)
-        self.dropout = Dropout(dropout)
-
-    def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
-        """Teacher forcing: the whole target through the LSTMs, then all attention at once."""
-        state = self.start(memory)
-        outputs, _ = self._run(tokens, torch.ones_like(tokens, dtype=torch.bool), state.states)
-        attended: Tensor = self.dropout(self.attend(outputs, state.keys, state.values, state.bias))
-        return attended
-
-    def start(self, memory: Memory) -> RecurrentState:
-        """The bridged final state of the encoder, and the memory's keys."""
-        states = self.bridge(memory.final)
-        bias = bias_of(memory.mask, memory.outputs.dtype)[:, None]
-        rows = Rows.one_each(len(memory.mask), memory.mask.device)
-        return RecurrentState(self.attend.key(memory.outputs), memory.outputs, bias, rows, states)
-
-    def advance(self, tokens: Tensor, lengths: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
-        """Consume ``lengths`` (N,) of the ``tokens`` (N, P)."""
-        mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
-        _, states = self._run(tokens, mask, state.states)
-        state = replace(state, states=states)
-        return state.rows.unfold(self.attend(state.rows.fold(state.top), state.keys, state.values, state.bias)), state
-
-    def attention(self, hidden: Tensor, state: RecurrentState) -> Tensor:
-        """(N, S) the weights of the last step."""
-        del hidden
-        return state.rows.unfold(self.attend.weights(state.rows.fold(state.top), state.keys, state.bias))
-
-    def alignment(self, tokens: Tensor, memory: Memory) -> Tensor:
-        """(B, T, S) the attention of each position."""
-        state = self.start(memory)
-        outputs, _ = self._run(tokens, torch.ones_like(tokens, dtype=torch.bool), state.states)
-        return self.attend.weights(outputs, state.keys, state.bias)
-
-    def _run(self, tokens: Tensor, mask: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Outputs (N, P, D) of the uppermost layer, and the states of all layers at each row's end."""
-        x, ends = self.embedding(tokens), []
-        for layer, *start in zip(self.layers, *(state.unbind(1) for state in states), strict=True):
-            outputs, end = layer(x, mask, tuple(start))
-            x = self.dropout(outputs)
-            ends.append(end)
-        return x, tuple(torch.stack(parts, 1) for parts in zip(*ends, strict=True))
+    def _attention(self) -> Attention | None:
+        match self.attention:
+            case "none":
+                return None
+            case "dot":
+                return DotAttention()
+            case "scaled":
+                return ScaledAttention()
+            case "general":
+                return GeneralAttention(self.state_width)
+            case "additive":
+                return AdditiveAttention(self.state_width)
+            case "multi-head":
+                return MultiHead(self.state_width, self.heads)

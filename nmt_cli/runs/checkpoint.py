@@ -43,6 +43,7 @@ class Checkpoint:
     progress: Progress
     weights: dict[str, Tensor]
     optimizer: dict[str, Tensor]
+    carry: tuple[Tensor, ...] | None = None  # of streams: what the next update begins with
 
     def write(self, model: Path) -> None:
         """Into a model directory; the last state becomes the previous one."""
@@ -51,6 +52,7 @@ class Checkpoint:
         beside = folder / "next.safetensors"
         named = {f"weights.{name}": value for name, value in self.weights.items()}
         named |= {f"optimizer.{name}": value for name, value in self.optimizer.items()}
+        named |= {f"carry.{place:03}": value for place, value in enumerate(self.carry or ())}
         write_tensors(beside, named, {_STATE: json.dumps(asdict(self.progress))})
         if (folder / LAST).exists():
             os.replace(folder / LAST, folder / PREVIOUS)
@@ -71,7 +73,8 @@ class Checkpoint:
             try:
                 tensors, metadata = read_tensors(path)
                 progress = Progress(**json.loads(metadata[_STATE]))
-                found = cls(progress, _under(tensors, "weights."), _under(tensors, "optimizer."))
+                carry = tuple(value for _, value in sorted(_under(tensors, "carry.").items())) or None
+                found = cls(progress, _under(tensors, "weights."), _under(tensors, "optimizer."), carry)
             except (ModelError, KeyError, TypeError, ValueError) as error:
                 errors.append(str(error))
                 continue

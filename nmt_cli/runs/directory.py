@@ -1,7 +1,8 @@
 """A model directory: everything that a model needs, in one folder that can be moved to another machine.
 
 config.toml          the settings, resolved: training with them repeats the model
-subwords.model       the tokenizer
+subwords.model       the tokenizer (or words.txt, characters.txt)
+labels.txt           the labels of a classifier
 model.safetensors    the best weights
 manifest.json        languages, length limit, data checksums, versions, command, scores
 metrics.jsonl        what was measured while it was trained
@@ -27,7 +28,10 @@ from nmt_cli.runs.files import read_tensors, write_tensors, write_text
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest
 from nmt_cli.settings import Settings, Sizes, read_toml, resolve, to_toml
-from nmt_cli.text.subword import SubwordTokenizer
+from nmt_cli.text.labels import FILE as LABELS
+from nmt_cli.text.labels import Labels
+from nmt_cli.text.tokenizer import Tokenizer
+from nmt_cli.text.units import UNITS
 
 CONFIG, WEIGHTS, METRICS, CORPUS = "config.toml", "model.safetensors", "metrics.jsonl", "corpus"
 DEFAULT = Path("model")
@@ -67,13 +71,32 @@ class ModelDirectory:
             raise ModelError(error.message, error.hint) from None
 
     @cached_property
-    def tokenizer(self) -> SubwordTokenizer:
-        """The subwords."""
-        return SubwordTokenizer.load(self.path)
+    def tokenizer(self) -> Tokenizer:
+        """Between text and ids."""
+        return UNITS[self.settings.data.units].load(self.path)
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """Of a classifier."""
+        return Labels.load(self.path) if (self.path / LABELS).exists() else None
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the model was built from."""
+        return Sizes(self.tokenizer.size, len(self.labels or ()), self.tokenizer.unknown)
+
+    def of_task(self, task: str, purpose: str) -> ModelDirectory:
+        """Itself. Raises ModelError where the model was trained for another task than the ``purpose`` needs."""
+        if self.manifest.task != task:
+            raise ModelError(
+                f"{self.path} must be {purpose}, but was trained for the task {self.manifest.task}",
+                f"nmt train --task {task} trains one",
+            )
+        return self
 
     def model(self) -> Model:
         """The best weights, ready to be used. Raises ModelError where they do not fit the settings."""
-        model = build(self.settings, Sizes(self.tokenizer.size))
+        model = build(self.settings, self.sizes)
         weights, _ = read_tensors(self.path / WEIGHTS)
         load_weights(model, weights, str(self.path / WEIGHTS))
         return model.eval()

@@ -14,7 +14,7 @@ from nmt_cli.errors import ModelError
 from nmt_cli.runs.files import write_text
 
 FILE = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Manifest:
     """What ``manifest.json`` says."""
 
     task: str
-    languages: tuple[str, str]
-    limit: LengthLimit  # how long a translation may become
+    languages: tuple[str, ...]
+    limit: LengthLimit | None  # how long an output may become, where that depends on the input
     corpus: str  # checksum of the prepared corpus
     inputs: dict[str, str]  # raw input file -> checksum
     request: dict[str, Any]  # the settings that were asked for, before the clock or a stalled score planned the updates
@@ -31,6 +31,7 @@ class Manifest:
     seed: int
     finished: bool = False
     scores: dict[str, Any] = field(default_factory=dict)  # of the held-out test split
+    said: tuple[str, ...] = ()  # the same, for a person
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -42,8 +43,8 @@ class Manifest:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise ModelError(f"{path} must be of format {FORMAT}, but is of {content['format']}")
-            content["limit"] = LengthLimit(**content["limit"])
-            content["languages"] = tuple(content["languages"])
+            content["limit"] = LengthLimit(**content["limit"]) if content["limit"] else None
+            content["languages"], content["said"] = tuple(content["languages"]), tuple(content["said"])
             return cls(**content)
         except (FileNotFoundError, NotADirectoryError):
             raise ModelError(f"{folder} must be a model directory, but holds no {FILE}") from None

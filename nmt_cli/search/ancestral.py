@@ -17,13 +17,14 @@ S = TypeVar("S", bound=State)
 class Picker(Protocol):
     """Chooses the next token of each row."""
 
-    def __call__(self, scores: Scores) -> Tensor:
-        """(N,) ids."""
+    def __call__(self, scores: Scores, row: Tensor, step: int) -> Tensor:
+        """(N,) ids. ``row`` (N,) says which input each row is, ``step`` how long the hypotheses become, from 1."""
         ...
 
 
-def most_probable(scores: Scores) -> Tensor:
+def most_probable(scores: Scores, row: Tensor, step: int) -> Tensor:
     """The picker of greedy search: argmax of the raw logits, no softmax."""
+    del row, step
     return scores.columns[scores.logits.argmax(1)]
 
 
@@ -57,7 +58,7 @@ def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: 
     log_probs, lengths = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.long)
     for length in range(1, int(limits.max()) + 1):
         scores, state = scorer.step(tokens, state)
-        tokens = torch.where(limits[row] == length, scorer.eos, pick(scores))  # at the limit EOS is forced
+        tokens = torch.where(limits[row] == length, scorer.eos, pick(scores, row, length))  # at the limit EOS is forced
         log_probs[row] += scores.of(tokens)
         lengths[row] = length
         produced.append((row, tokens))

@@ -6,11 +6,13 @@ So every text has ids and none of them is UNK. SentencePiece's own normalisation
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import ClassVar
 
 from nmt_cli.errors import DataError
+from nmt_cli.settings import DataSettings
 from nmt_cli.text.normalize import normalize
 from nmt_cli.text.tokenizer import BOS, EOS, PAD, UNK
-from nmt_cli.text.vocabulary import Words, smallest_size
+from nmt_cli.text.vocabulary import Words, choose_size, smallest_size
 
 FILE = "subwords.model"
 LONGEST = 16
@@ -23,6 +25,9 @@ _QUIET = 2  # SentencePiece's log goes to C stderr: errors only
 
 class SubwordTokenizer:
     """A learnt subword model."""
+
+    unknown: ClassVar[bool] = False
+    file: ClassVar[str] = FILE
 
     def __init__(self, model: bytes) -> None:
         from sentencepiece import SentencePieceProcessor  # late: a slow import that `nmt --help` does not need
@@ -40,6 +45,16 @@ class SubwordTokenizer:
             raise DataError(f"{folder} must hold {FILE}, but does not") from None
         except RuntimeError:
             raise DataError(f"{path} must be a SentencePiece model, but is damaged") from None
+
+    @classmethod
+    def learn(cls, words: Words, settings: DataSettings, *, sampled: int) -> "SubwordTokenizer":
+        """As many subwords as the settings say, or as the corpus deserves."""
+        coverage = settings.character_coverage
+        return learn(
+            words,
+            size=settings.vocabulary or choose_size(words, coverage=coverage, sampled=sampled),
+            coverage=coverage,
+        )
 
     @property
     def size(self) -> int:

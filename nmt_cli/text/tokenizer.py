@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol, Self
+
+from nmt_cli.settings import DataSettings
+from nmt_cli.text.vocabulary import Words
 
 PAD, BOS, UNK, EOS = 0, 1, 2, 3
 """The special ids, in an order that leaves everything a decoder may ever produce in one range: EOS, ..., size - 1."""
@@ -10,6 +13,19 @@ PAD, BOS, UNK, EOS = 0, 1, 2, 3
 
 class Tokenizer(Protocol):
     """Lines of text to ids and back; immutable."""
+
+    unknown: ClassVar[bool]
+    """Whether a text may hold what has no id of its own, and is UNK."""
+    file: ClassVar[str]
+    """The name of its file in a folder."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """From a folder in which it was saved. Raises DataError where it is not there or damaged."""
+
+    @classmethod
+    def learn(cls, words: Words, settings: DataSettings, *, sampled: int) -> Self:
+        """From the words of a corpus, counted in one of ``sampled`` rows. Raises DataError where there is nothing to learn."""
 
     @property
     def size(self) -> int:

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 import torch
 
 from nmt_cli.errors import ModelError
-from nmt_cli.models.base import Model
+from nmt_cli.models.base import Carry, Model
 from nmt_cli.settings import TrainingSettings
 from nmt_cli.training.optimizer import Adam
 from nmt_cli.training.stream import Place, Update, seed_torch
+
+
+@dataclass(frozen=True)
+class Done:
+    """Where a training goes on: so many updates lie behind it, and this was carried out of the last."""
+
+    updates: int
+    carry: Carry
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,7 @@ class Step:
     tokens: int  # target tokens
     gradient_norm: float  # before clipping
     seconds: float
+    carry: Carry  # what the next update of the same streams begins with; None where there are no streams
 
 
 def train(
@@ -32,21 +41,22 @@ def train(
     stream: Iterator[Update],
     optimizer: Adam,
     rate: Callable[[int], float],
-    done: int,
+    done: Done,
     settings: TrainingSettings,
 ) -> Iterator[Step]:
-    """One step after the other, without end, from behind update ``done``.
+    """One step after the other, without end, from behind what is ``done``.
 
     Raises:
         ModelError: the loss is no number any more.
     """
-    for number, update in enumerate(stream, done + 1):
+    carry = done.carry
+    for number, update in enumerate(stream, done.updates + 1):
         started = time.perf_counter()
         model.train()
         total, nll, count = 0.0, 0.0, 0
         for index, batch in enumerate(update.batches):
             seed_torch(settings.seed, number, index)
-            loss, _ = model.loss(batch, None, smoothing=settings.label_smoothing)
+            loss, carry = model.loss(batch, carry, smoothing=settings.label_smoothing)
             loss.total.backward()  # type: ignore[no-untyped-call]
             total, nll, count = total + loss.total.item(), nll + loss.nll.item(), count + loss.count
         optimizer.scale(1 / count)  # sums and a count until here: the division happens once
@@ -58,6 +68,5 @@ def train(
             )
         learning_rate = rate(number)
         optimizer.step(learning_rate)
-        yield Step(
-            number, update.behind, learning_rate, total / count, nll / count, count, norm, time.perf_counter() - started
-        )
+        seconds = time.perf_counter() - started
+        yield Step(number, update.behind, learning_rate, total / count, nll / count, count, norm, seconds, carry)

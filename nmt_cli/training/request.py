@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt_cli import console
-from nmt_cli.corpus import limits
 from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.corpus.files import FILES
 from nmt_cli.corpus.prepare import Inputs, check_output, input_checksums, prepare
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.models import ARCHITECTURES
@@ -20,9 +20,10 @@ from nmt_cli.runs.directory import CORPUS, WEIGHTS
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest, command_line
 from nmt_cli.settings import DataSettings, Settings, Table, check, differences, merge, resolve
-from nmt_cli.text.subword import FILE as SUBWORDS
+from nmt_cli.text.units import UNITS
 from nmt_cli.training import autopilot
 from nmt_cli.training.presets import preset
+from nmt_cli.training.tasks import TASKS
 
 _ANEW = "--restart trains it anew; -o names another model"
 
@@ -33,7 +34,7 @@ class Request:
 
     corpus: Inputs | Path  # raw files, or a folder that nmt preprocess wrote
     output: Path
-    task: str = "translate"
+    task: str = "translate"  # of which the files are
     preset: str | None = None
     table: Table = field(default_factory=dict)  # settings that were given, by file or option
     restart: bool = False
@@ -46,15 +47,28 @@ def check_settings(request: Request) -> None:
     elif "architecture" in request.table.get("model", {}):
         bases = [{}]
     else:
-        bases = [preset(name) for name in autopilot.PRESETS]
+        bases = [preset(name) for name in autopilot.presets_of(TASKS[request.task])]
     errors = []
     for base in bases:
         try:
-            resolve(merge(base, request.table), ARCHITECTURES, origin="settings")
+            _check_task(request, resolve(merge(base, request.table), ARCHITECTURES, origin="settings"))
         except ConfigError as error:
             errors.append(error)
     if len(errors) == len(bases):
         raise errors[0]
+
+
+def _check_task(request: Request, settings: Settings) -> None:
+    """Raises ConfigError for an architecture that is for another task, or settings that mean nothing to this one."""
+    name = settings.model.architecture
+    if settings.model.task != request.task:
+        fitting = [other for other in ARCHITECTURES if ARCHITECTURES[other].task == request.task]
+        what = f"preset {request.preset}" if request.preset else f"model.architecture {name}"
+        raise ConfigError(
+            f"{what} is for the task {settings.model.task}, not {request.task}",
+            f"--task {settings.model.task}, or an architecture of: {', '.join(fitting)}",
+        )
+    TASKS[request.task].check(settings)
 
 
 def check_room(folder: Path) -> None:
@@ -66,7 +80,7 @@ def check_room(folder: Path) -> None:
     entries = [
         entry for entry in folder.iterdir() if not entry.name.startswith(f".{CORPUS}.")
     ]  # of a killed preparation
-    ours = (folder / SUBWORDS).is_file() or is_prepared(folder / CORPUS)
+    ours = any((folder / UNITS[name].file).is_file() for name in UNITS) or is_prepared(folder / CORPUS)
     if entries and (is_prepared(folder) or not ours):
         what = "a prepared corpus" if is_prepared(folder) else "something else"
         raise ConfigError(f"{folder} must be empty or a model directory, but is {what}", "-o names another folder")
@@ -82,19 +96,27 @@ def clear(folder: Path) -> None:
 def corpus_of(request: Request) -> PreparedCorpus:
     """Open the prepared corpus; from raw text, prepare it inside the model directory unless that was done before."""
     if isinstance(request.corpus, Path):
-        return PreparedCorpus.open(request.corpus)
+        corpus = PreparedCorpus.open(request.corpus)
+        if corpus.columns != FILES[request.task].columns:
+            raise DataError(
+                f"{request.corpus} must be prepared for the task {request.task}, but holds {' and '.join(corpus.columns)}",
+                f"nmt preprocess --task {request.task} prepares it, or --task names another",
+            )
+        return corpus
     folder = request.output / CORPUS
     wanted = _data_settings(request)
     if is_prepared(folder) and not request.restart:
         corpus = PreparedCorpus.open(folder)
-        changes = _data_changes(corpus, request.corpus, wanted)
+        changes = ["it is for another task"]
+        if corpus.columns == FILES[request.task].columns:
+            changes = _data_changes(corpus, request.corpus, wanted)
         if not changes:
             return corpus
         if (request.output / MANIFEST).exists():
             raise DataError(f"{request.output} was begun with other data: {'; '.join(changes)}", _ANEW)
     check_output(folder, True)
     report = prepare(request.corpus, folder, wanted)
-    console.show(console.table(["", "pairs"], report.rows()))
+    console.show(console.table(["", f"{report.noun}s"], report.rows()))
     console.say(report.summary())
     return PreparedCorpus.open(folder)
 
@@ -128,13 +150,14 @@ def settings_of(request: Request, corpus: PreparedCorpus) -> Settings:
     data = {"data": corpus.settings.model_dump(exclude_none=True)}
     if isinstance(request.corpus, Path):
         _refuse_other_data(given.get("data", {}), data["data"], request.corpus)
-    return resolve(merge(autopilot.settings_for(corpus, given), given, data), ARCHITECTURES, origin="settings")
+    own = autopilot.settings_for(TASKS[request.task], corpus, given)
+    return resolve(merge(own, given, data), ARCHITECTURES, origin="settings")
 
 
 def suggested_preset(request: Request, corpus: PreparedCorpus) -> str | None:
     """The preset that the size of the corpus suggests; None where the user has named one, or an architecture."""
     named = request.preset is not None or "architecture" in request.table.get("model", {})
-    return None if named else autopilot.preset_for(corpus)
+    return None if named else autopilot.preset_for(TASKS[request.task], corpus)
 
 
 def _refuse_other_data(given: Table, prepared: Table, folder: Path) -> None:
@@ -153,7 +176,7 @@ def manifest_of(request: Request, corpus: PreparedCorpus, settings: Settings) ->
         return Manifest(
             task=request.task,
             languages=corpus.languages,
-            limit=limits.LengthLimit(0, 0),
+            limit=None,
             corpus=corpus.checksum,
             inputs=corpus.inputs,
             request=asked,

@@ -1,14 +1,19 @@
 """The endless stream of updates that a training reads, and the place in it, from which a resumed training goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from nmt_cli.corpus.batching import Batch, epoch
-from nmt_cli.corpus.dataset import ParallelDataset
+from nmt_cli.corpus.batching import Indices, TextBatch, epoch
+from nmt_cli.corpus.dataset import Dataset
 from nmt_cli.settings import TrainingSettings
+from nmt_cli.text.tokenizer import EOS, PAD
 
 
 @dataclass(frozen=True)
@@ -23,19 +28,98 @@ class Place:
 class Update:
     """The batches whose gradients are added up for one update, and the place behind them."""
 
-    batches: list[Batch]
+    batches: list[Any]
     behind: Place
 
 
-def updates(dataset: ParallelDataset, settings: TrainingSettings, place: Place) -> Iterator[Update]:
+class Reader(Protocol):
+    """How a corpus is cut into batches; what a batch is, is between the task and its models."""
+
+    def epoch(self, number: int) -> Sequence[Indices]:
+        """Which rows, or which stretch, each batch of an epoch holds."""
+        ...
+
+    def batch(self, indices: Indices) -> Any:
+        """One of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """Rows in batches of similar length, in another order in each epoch."""
+
+    dataset: Dataset
+    columns: tuple[str, ...]  # by whose lengths rows are sorted, the one that counts most first
+    make: Callable[[Dataset, Indices], Any]
+    settings: TrainingSettings
+
+    def epoch(self, number: int) -> list[Indices]:
+        """A function of the seed and the number."""
+        lengths = [self.dataset[name].lengths + 1 for name in self.columns]
+        return epoch(lengths, budget=self.settings.batch_tokens, seed=self.settings.seed, number=number)
+
+    def batch(self, indices: Indices) -> Any:
+        """These rows."""
+        return self.make(self.dataset, indices)
+
+
+class Lines(Protocol):
+    """A text as rows of ids."""
+
+    def __len__(self) -> int: ...
+
+    def ids(self, index: int) -> Any:
+        """Of one line, without EOS."""
+        ...
+
+
+@dataclass(frozen=True)
+class StreamReader:
+    """A text from its beginning to its end, as ``streams`` equal pieces that are read side by side, ``window`` tokens at a time.
+
+    Backpropagation through time is cut at the edges of a window; what the model remembers is carried over them. The last pieces
+    are shorter where the text does not divide: every token is predicted once.
+    """
+
+    text: Lines
+    streams: int
+    window: int
+
+    @cached_property
+    def tokens(self) -> npt.NDArray[np.integer]:
+        """(B, T + 1) the pieces: EOS in front of the text and behind each line, PAD behind its end; the last column of each is the
+        next one's first."""
+        end = np.array([EOS], dtype=np.int64)
+        whole = np.concatenate([end, *(part for i in range(len(self.text)) for part in (self.text.ids(i), end))])
+        predicted = len(whole) - 1
+        length = -(-predicted // self.streams)
+        starts = np.arange(0, predicted, max(1, length))[:, None]  # fewer streams where the text is short
+        padded = np.concatenate([whole, np.full(length, PAD, dtype=whole.dtype)])
+        pieces: npt.NDArray[np.integer] = padded[starts + np.arange(length + 1)]
+        return pieces
+
+    def epoch(self, number: int) -> list[Indices]:
+        """The windows, always in the order of the text."""
+        del number
+        return [np.array([start]) for start in range(0, self.tokens.shape[1] - 1, self.window)]
+
+    def batch(self, indices: Indices) -> TextBatch:
+        """The window that begins at this token."""
+        start = int(indices[0])
+        piece = torch.from_numpy(self.tokens[:, start : start + self.window + 1].astype(np.int64))
+        inputs, targets = piece[:, :-1], piece[:, 1:]
+        return TextBatch(inputs, targets, targets != PAD, begins=start == 0, ends=False)
+
+
+def updates(reader: Reader, accumulate: int, place: Place) -> Iterator[Update]:
     """Epoch after epoch without end; an update may reach over the end of an epoch."""
-    gathered: list[Batch] = []
+    gathered: list[Any] = []
     while True:
-        order = epoch(dataset, budget=settings.batch_tokens, seed=settings.seed, number=place.epoch)
+        order = reader.epoch(place.epoch)
         for number in range(place.batch, len(order)):
-            gathered.append(Batch.of(dataset, order[number]))
+            gathered.append(reader.batch(order[number]))
             place = Place(place.epoch, number + 1)
-            if len(gathered) == settings.accumulate:
+            if len(gathered) == accumulate:
                 yield Update(gathered, place)
                 gathered = []
         place = Place(place.epoch + 1, 0)

@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 import torch
 
 from nmt_cli import console
-from nmt_cli.corpus import limits
 from nmt_cli.corpus.dataset import PreparedCorpus
-from nmt_cli.models.base import Model
+from nmt_cli.corpus.files import FILES
+from nmt_cli.models.base import Carry, Model
 from nmt_cli.runs.checkpoint import Checkpoint, Progress
 from nmt_cli.runs.directory import WEIGHTS, ModelDirectory, build, load_weights, weights_of
 from nmt_cli.runs.lock import locked
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest
-from nmt_cli.settings import Settings, Sizes
+from nmt_cli.settings import Settings
 from nmt_cli.training import processor
 from nmt_cli.training.interruption import Interruption, noticed
-from nmt_cli.training.loop import Step, train
+from nmt_cli.training.loop import Done, Step, train
 from nmt_cli.training.optimizer import Adam
 from nmt_cli.training.request import (
     Request,
@@ -51,21 +51,22 @@ def run(request: Request) -> int:
         DataError: a corpus that is refused, or is not the one with which this model was begun.
     """
     processor.tune()
-    kind, directory = TASKS[request.task], ModelDirectory(request.output)
+    directory = ModelDirectory(request.output)
     check_settings(request)
     check_room(request.output)
     started = time.monotonic()
     corpus = corpus_of(request)
     settings = settings_of(request, corpus)
-    limit = limits.fit(corpus.train.source_lengths + 1, corpus.train.target_lengths + 1)
-    task = kind(corpus, limit)
+    task = TASKS[request.task](corpus)
+    task.check(settings)  # again: the preset is known only now
     with locked(request.output):
         if request.restart or not (request.output / MANIFEST).exists():
             clear(request.output)
-        manifest = replace(manifest_of(request, corpus, settings), limit=limit)
+        manifest = replace(manifest_of(request, corpus, settings), limit=task.limit)
         if manifest.finished:
             console.say(f"{request.output} is a finished model: nothing is left to do (--restart trains it anew)")
-            _say_scores(manifest)
+            for line in manifest.said:
+                console.say(line)
             return 0
         with noticed() as interruption:
             checkpoint = Checkpoint.read(request.output)
@@ -83,28 +84,27 @@ def _begin(request: Request, manifest: Manifest, corpus: PreparedCorpus, setting
     """Everything that stands in a model directory before the first update."""
     suggested = suggested_preset(request, corpus)
     if suggested:
-        pairs = console.count(len(corpus.train), "pair")
-        console.say(f"preset {suggested}, chosen for {pairs} (--preset names another)")
+        rows = console.count(len(corpus.train), FILES[request.task].noun)
+        console.say(f"preset {suggested}, chosen for {rows} (--preset names another)")
     directory = ModelDirectory(request.output)
     if (directory.path / WEIGHTS).exists():
         console.warn(f"{directory.path} holds weights of this training, but no state to go on from: it begins anew")
     directory.path.mkdir(parents=True, exist_ok=True)
-    corpus.tokenizer.save(directory.path)  # first: by it the folder is known as ours
+    corpus.save_vocabulary(directory.path)  # first: by it the folder is known as ours
     directory.write_settings(settings)
     directory.write_metrics([])
     manifest.write(directory.path)
 
 
 def _finish(directory: ModelDirectory, manifest: Manifest, task: Task) -> int:
-    scores = task.report(directory)
-    replace(manifest, finished=True, scores=scores).write(directory.path)
-    console.say(f"next: nmt translate {directory.path} < input.txt")
+    report = task.report(directory)
+    for line in report.said:
+        console.say(line)
+    for advice in report.advice:
+        console.warn(advice)
+    replace(manifest, finished=True, scores=report.scores, said=report.said).write(directory.path)
+    console.say(f"next: {report.next.format(model=directory.path)}")
     return 0
-
-
-def _say_scores(manifest: Manifest) -> None:
-    for score in manifest.scores.get("test", []):
-        console.say(f"  {score['name']} {score['score']:.1f}  {score['signature']}")
 
 
 @dataclass
@@ -124,6 +124,7 @@ class Training:
     before: float  # seconds of earlier sessions
     saved_at: float
     speed: _Speed
+    carry: Carry = None  # of streams
     headline: str = ""  # of the last validation
     measured_from: tuple[int, float] = (0, 0.0)  # update and monotonic seconds from which the pace is measured
 
@@ -139,7 +140,7 @@ class Training:
     ) -> Training:
         """From the beginning, or from a checkpoint."""
         torch.manual_seed(settings.training.seed)
-        model = build(settings, Sizes(corpus.tokenizer.size))
+        model = build(settings, corpus.sizes)
         optimizer = Adam(model, settings.training)
         planned = None if settings.training.minutes else settings.training.updates
         progress = Progress(updates=planned, seconds=preparation, preparation=preparation)
@@ -156,7 +157,9 @@ class Training:
             )
             console.say(f"going on from update {progress.update}")
         else:
-            console.say(f"{settings.model.architecture}, {parameters:,} parameters, {corpus.tokenizer.size:,} subwords")
+            console.say(
+                f"{settings.model.architecture}, {parameters:,} parameters, {corpus.tokenizer.size:,} {settings.data.units}s"
+            )
         minutes = settings.training.minutes
         clock = Clock(minutes * 60, progress.preparation) if minutes else None
         if clock is not None and progress.preparation > clock.budget / 2:
@@ -167,7 +170,7 @@ class Training:
         now = time.monotonic()
         return cls(
             directory, corpus, settings, task, model, optimizer, Schedule.of(settings.training), clock,
-            progress, now, progress.seconds, now, _Speed(),
+            progress, now, progress.seconds, now, _Speed(), None if checkpoint is None else checkpoint.carry,
         )  # fmt: skip
 
     def run(self, interruption: Interruption) -> None:
@@ -183,6 +186,7 @@ class Training:
                     batch=step.place.batch,
                     seconds=self._elapsed(),
                 )
+                self.carry = step.carry
                 self.speed = self.speed.after(step)
                 if self.speed.updates == _WARM:
                     self.measured_from = (step.update, time.monotonic())
@@ -202,14 +206,15 @@ class Training:
 
     def _steps(self) -> Iterator[Step]:
         place = Place(self.progress.epoch, self.progress.batch)
-        stream = updates(self.corpus.train, self.settings.training, place)
+        training = self.settings.training
+        stream = updates(self.task.reader(training), training.accumulate, place)
         return train(
             self.model,
             stream,
             self.optimizer,
             lambda update: self.schedule.rate(update, self.progress.updates),
-            self.progress.update,
-            self.settings.training,
+            Done(self.progress.update, self.carry),
+            training,
         )
 
     def _over(self) -> bool:
@@ -250,7 +255,7 @@ class Training:
     def _validate(self) -> None:
         """Measure, keep the weights if they are the best, save the state."""
         started = time.monotonic()
-        result = self.task.validate(self.model)
+        result = self.task.validate(self.model, self.settings)
         self.headline = result.headline
         better = result.score > self.progress.best_score
         if better:
@@ -266,7 +271,7 @@ class Training:
 
     def _save(self) -> None:
         self.progress = replace(self.progress, seconds=self._elapsed())
-        Checkpoint(self.progress, weights_of(self.model), self.optimizer.state()).write(self.directory.path)
+        Checkpoint(self.progress, weights_of(self.model), self.optimizer.state(), self.carry).write(self.directory.path)
         self.saved_at = time.monotonic()
 
     def _record_step(self, step: Step) -> None:

@@ -22,13 +22,14 @@ from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.corpus.pairs import PairFiles
 from nmt_cli.corpus.prepare import Inputs, prepare
 from nmt_cli.models import ARCHITECTURES
-from nmt_cli.models.layers import shifted, sinusoids
+from nmt_cli.models.layers import shifted
+from nmt_cli.models.positions import sinusoids
 from nmt_cli.settings import DataSettings, Sizes, TrainingSettings
 from nmt_cli.text.tokenizer import PAD
 from nmt_cli.training import processor
 from nmt_cli.training.optimizer import Adam
 from nmt_cli.training.presets import preset
-from nmt_cli.training.stream import Place, updates
+from nmt_cli.training.stream import Place, RowReader, updates
 from tests.benchmarks.machine import gemm_peak
 
 PHRASEBOOK = Path(__file__).parents[2] / "data" / "phrasebook"
@@ -77,7 +78,7 @@ def main(source: Path = PHRASEBOOK / "train.en", target: Path = PHRASEBOOK / "tr
         processor.tune()
         print(f"{corpus.tokenizer.size} subwords, {DROPOUT} dropout, target tokens/s, median of {ROUNDS} rounds")
         print(f"{'plain torch.nn.Transformer':32} {plain_speed:8,.0f}   (the baseline)")
-        for name in ("transformer-tiny", "transformer-small", "lstm-attention"):
+        for name in ("transformer-tiny", "transformer-small", "transformer-ssru", "lstm-attention"):
             speed = _speed(corpus, *_ours(name, corpus.tokenizer.size))
             ratio = f"   {speed / plain_speed:.2f} x the baseline" if name == "transformer-tiny" else ""
             print(f"{name:32} {speed:8,.0f}{ratio}")
@@ -116,7 +117,8 @@ def _speed(
 ) -> float:
     """Target tokens a second, data, forward, backward, clipping and update included."""
     model.train()
-    stream, speeds = updates(corpus.train, TrainingSettings(), Place()), []
+    reader = RowReader(corpus.train, ("target", "source"), Batch.of, TrainingSettings())
+    stream, speeds = updates(reader, 1, Place()), []
     for round_ in range(ROUNDS + 1):
         started, tokens = time.perf_counter(), 0
         for _ in range(UPDATES):

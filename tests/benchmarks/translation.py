@@ -80,9 +80,11 @@ def _useful(settings: ModelSettings, vocabulary: int, source: int, target: int, 
     """GFLOP of one sentence; 0 where the model is no Transformer."""
     if not isinstance(settings, TransformerConfig):
         return 0.0
-    d, f, deep, shallow = settings.width, settings.feed_forward, settings.encoder_layers, settings.decoder_layers
-    encoder = deep * (4 * d * d + 2 * d * f) + 2 * shallow * d * d
-    decoder = shallow * (6 * d * d + 2 * d * f)
+    d, deep, shallow = settings.width, settings.encoder_layers, settings.decoder_layers
+    transform = (3 if settings.activation == "swiglu" else 2) * d * settings.feed_forward
+    look_back = (2 if settings.autoregression == "ssru" else 4) * d * d
+    encoder = deep * (4 * d * d + transform) + 2 * shallow * d * d
+    decoder = shallow * (look_back + 2 * d * d + transform)
     return (2 * source * encoder + (beam * (target - 1) + 1) * 2 * (decoder + d * vocabulary)) / 1e9
 
 

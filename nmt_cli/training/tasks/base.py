@@ -1,12 +1,27 @@
-"""What the trainer knows of a task."""
+"""What the trainer, and the commands that measure a model, know of a task."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.corpus.limits import LengthLimit
+from nmt_cli.errors import ConfigError
 from nmt_cli.models.base import Model
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.settings import Settings, TrainingSettings
+from nmt_cli.training.stream import Reader
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is chosen for a corpus of a certain size when nobody says otherwise."""
+
+    rows: float  # the rule is for corpora with fewer
+    preset: str
+    epochs: int
+    dropout: float | None = None  # None: as the preset says
 
 
 @dataclass(frozen=True)
@@ -20,15 +35,95 @@ class Validation:
     advice: tuple[str, ...] = ()  # what looks wrong
 
 
+@dataclass(frozen=True)
+class Report:
+    """What is said of a finished model."""
+
+    said: tuple[str, ...]  # lines for a person
+    scores: dict[str, Any]  # for the manifest
+    advice: tuple[str, ...] = ()
+    next: str = ""  # what to type now; {model} stands for the directory
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How a model is to be measured, as typed; None: nothing was said."""
+
+    search: str | None = None
+    beam: int | None = None
+    length_penalty: float | None = None
+    resamples: int | None = None  # of the bootstrap
+    against: str | None = None  # a file of translations to compare with
+    output: Path | None = None  # where the outputs go
+
+    def refuse(self, task: str, *names: str) -> None:
+        """Raises ConfigError where one of these was said, which mean nothing to a model of this task."""
+        for name in names:
+            if getattr(self, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise ConfigError(f"{option} means nothing to a model of the task {task}")
+
+
+class Measured(Protocol):
+    """What came out."""
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, unrounded."""
+        ...
+
+
+def one_file(files: Sequence[str], what: str) -> str:
+    """The only file. Raises ConfigError where there are several."""
+    if len(files) != 1:
+        raise ConfigError(f"{what} must be one file, but {len(files)} are given")
+    return files[0]
+
+
+def refuse_window(settings: Settings, task: str) -> None:
+    """Raises ConfigError for a stream where rows are independent."""
+    if settings.training.window > 0:
+        raise ConfigError(f"training.window means nothing to the task {task}", "--task lm knows it")
+
+
 class Task(Protocol):
     """A thing that a model can be trained for."""
 
-    def __init__(self, corpus: PreparedCorpus, limit: LengthLimit) -> None: ...
+    rules: ClassVar[tuple[Rule, ...]]
+    """By size of the corpus, the last for any."""
+    counted: ClassVar[str]
+    """The column whose tokens make the size of a batch, and of an epoch."""
+    least_batch: ClassVar[int]
+    """Tokens of the smallest batch that is chosen for a small corpus."""
 
-    def validate(self, model: Model) -> Validation:
+    def __init__(self, corpus: PreparedCorpus) -> None: ...
+
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """Raises ConfigError for settings that mean nothing to this task."""
+        ...
+
+    @property
+    def limit(self) -> LengthLimit | None:
+        """How long an output may become, where that depends on the input."""
+        ...
+
+    def reader(self, settings: TrainingSettings) -> Reader:
+        """The training split, as batches that the models of this task understand."""
+        ...
+
+    def validate(self, model: Model, settings: Settings) -> Validation:
         """Measure a model on dev."""
         ...
 
-    def report(self, directory: ModelDirectory) -> dict[str, Any]:
-        """Measure the finished model on test, say it, and return it for the manifest."""
+    def report(self, directory: ModelDirectory) -> Report:
+        """Measure the finished model on test."""
+        ...
+
+    @staticmethod
+    def evaluate(directory: ModelDirectory, files: Sequence[str], measuring: Measuring) -> Measured:
+        """Measure a model on the text of files. Raises ConfigError for options that mean nothing to the task."""
         ...

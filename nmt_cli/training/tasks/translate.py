@@ -5,28 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 
 from nmt_cli import console
+from nmt_cli.corpus import limits
 from nmt_cli.corpus.batching import Batch, Sequences, by_length
-from nmt_cli.corpus.dataset import ParallelDataset, PreparedCorpus
+from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
 from nmt_cli.corpus.limits import LengthLimit
+from nmt_cli.errors import ConfigError
 from nmt_cli.evaluation import buckets
 from nmt_cli.evaluation.buckets import Bucket
+from nmt_cli.evaluation.counts import FEWEST_RESAMPLES
 from nmt_cli.evaluation.health import Health, health
 from nmt_cli.evaluation.metrics import MetricScore, bleu, each_score, metrics_for
+from nmt_cli.evaluation.significance import PairedScore, paired_bootstrap, paired_table
+from nmt_cli.evaluation.texts import check_counts, read, warn_of_form
 from nmt_cli.inference import workers
+from nmt_cli.inference.job import Job, strategy_for
 from nmt_cli.inference.translator import Engine, Translator
 from nmt_cli.models.base import Decodable, Loss, Model
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.files import check_output
+from nmt_cli.runs.files import output as writing
 from nmt_cli.search import STRATEGIES
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import SearchStrategy
 from nmt_cli.search.options import SearchOptions
-from nmt_cli.training.tasks.base import Validation
+from nmt_cli.settings import Settings, TrainingSettings
+from nmt_cli.training.stream import Reader, RowReader
+from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, refuse_window
 
 _BATCH_TOKENS = 2048
 _NO_TRANSLATION_YET = 5.0
@@ -36,19 +47,45 @@ _NO_TRANSLATION_YET = 5.0
 class Translate:
     """Two languages."""
 
-    def __init__(self, corpus: PreparedCorpus, limit: LengthLimit) -> None:
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(50_000, "transformer-tiny", 40, 0.3),
+        Rule(200_000, "transformer-tiny", 25, 0.2),
+        Rule(2_000_000, "transformer-small", 15, 0.1),
+        Rule(math.inf, "transformer-base", 8, 0.1),
+    )
+    counted: ClassVar[str] = "target"
+    least_batch: ClassVar[int] = 1024
+
+    def __init__(self, corpus: PreparedCorpus) -> None:
         """Raises ConfigError where BLEU of the target language needs a package that is not installed."""
         metrics_for(corpus.languages[1], lowercase=False)  # a missing tokenizer is said now, not after an hour
         self.corpus = corpus
-        self.limit = limit
 
-    def validate(self, model: Model) -> Validation:
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """Raises ConfigError for words and streams: what is translated is sentences, and no word of them may be unknown."""
+        refuse_window(settings, "translate")
+        if settings.data.units != "subword":
+            raise ConfigError(
+                f"data.units must be subword for the task translate, but is {settings.data.units}",
+                "words that are not in a list could not be translated",
+            )
+
+    @cached_property
+    def limit(self) -> LengthLimit:
+        """Fitted on train: see ``limits.fit``."""
+        return limits.fit(self.corpus.train["source"].lengths + 1, self.corpus.train["target"].lengths + 1)
+
+    def reader(self, settings: TrainingSettings) -> Reader:
+        """Pairs in batches of similar length."""
+        return RowReader(self.corpus.train, ("target", "source"), Batch.of, settings)
+
+    def validate(self, model: Model, settings: Settings) -> Validation:
         """Greedy BLEU and the loss on dev."""
+        del settings
         decodable = cast("Decodable[Any]", model)
         dev, language = self.corpus.dev, self.corpus.languages[1]
-        nll = _mean_nll(
-            decodable, [dev.source_ids(i) for i in range(len(dev))], [dev.target_ids(i) for i in range(len(dev))]
-        )
+        nll = _mean_nll(decodable, *([dev[side].ids(i) for i in range(len(dev))] for side in ("source", "target")))
         sources, references = _texts(dev)
         engine = Engine(decodable, Greedy(), self.limit)
         translator = Translator(
@@ -66,18 +103,67 @@ class Translate:
         said = f"dev BLEU {score.score:.2f}  dev loss {nll:.3f}"
         return Validation(score.score - 1e-6 * nll, f"dev BLEU {score.score:.1f}", said, figures, advice)
 
-    def report(self, directory: ModelDirectory) -> dict[str, Any]:
+    def report(self, directory: ModelDirectory) -> Report:
         """BLEU, chrF2 and TER of a beam search on the held-out test split."""
         sources, references = _texts(self.corpus.test)
         own = directory.settings.search
         strategy = STRATEGIES["beam"].of(SearchOptions(own.beam, 1, own.length_penalty))
         found = evaluate(directory, Texts(sources, [references]), strategy)
-        console.say(f"test, {console.count(len(sources), 'sentence')}, beam {own.beam}:")
-        for score in found.scores:
-            console.say(f"  {score}")
-        for advice in found.health.advice:
+        heading = f"test, {console.count(len(sources), 'sentence')}, beam {own.beam}:"
+        said = (heading, *(f"  {score}" for score in found.scores))
+        scores = {"test": [score.to_json() for score in found.scores]}
+        return Report(said, scores, tuple(found.health.advice), "nmt translate {model} < input.txt")
+
+    @staticmethod
+    def evaluate(directory: ModelDirectory, files: Sequence[str], measuring: Measuring) -> Evaluated:
+        """Translate and score a source with one or more references; ``files``: the source, then the references."""
+        if len(files) < 2:
+            raise ConfigError("a translation model must be measured on a source and references, but one file is given")
+        source, *names = files
+        resamples = 1000 if measuring.resamples is None else measuring.resamples
+        against = measuring.against
+        if resamples < FEWEST_RESAMPLES and (resamples or against):
+            also = "" if against else "0 or "
+            raise ConfigError(f"--resamples must be {also}at least {FEWEST_RESAMPLES}, but is {resamples}")
+        if measuring.output is not None:
+            check_output(measuring.output)
+        job = Job(directory.path, search=measuring.search or "beam", beam=measuring.beam,
+                  length_penalty=measuring.length_penalty)  # fmt: skip
+        strategy = strategy_for(directory, job)
+        language = directory.manifest.languages[1]
+        compared = [against] if against is not None else []
+        texts = {name: read(name) for name in [source, *names, *compared]}
+        check_counts(texts)
+        warn_of_form({name: texts[name] for name in [*names, *compared]}, language)
+        sides = [texts[name] for name in names]
+        found = evaluate(directory, Texts(texts[source], sides), strategy, resamples=resamples)
+        if measuring.output is not None:
+            with writing(measuring.output) as stream:
+                stream.writelines(line.encode("utf-8") + b"\n" for line in found.outputs)
+        pairs: list[PairedScore] = []
+        if against is not None:
+            pairs = list(paired_bootstrap(found.outputs, texts[against], sides, language=language, resamples=resamples))
+        return Evaluated(found, tuple(pairs), (str(directory.path), against or ""))
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation, and a comparison with another system if one was asked for."""
+
+    evaluation: Evaluation
+    pairs: tuple[PairedScore, ...]
+    names: tuple[str, str]  # of the two systems
+
+    def lines(self) -> list[str]:
+        """For a person; advice goes to stderr."""
+        for advice in self.evaluation.health.advice:
             console.warn(advice)
-        return {"test": [score.to_json() for score in found.scores]}
+        return [*self.evaluation.lines(), *(paired_table(self.pairs, *self.names) if self.pairs else [])]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, unrounded."""
+        compared = {"against": [pair.to_json() for pair in self.pairs]} if self.pairs else {}
+        return {**self.evaluation.to_json(), **compared}
 
 
 @dataclass(frozen=True)
@@ -103,6 +189,15 @@ class Evaluation:
         """Of the first reference, for each subword."""
         return math.exp(min(self.nll, 700.0))
 
+    def lines(self) -> list[str]:
+        """For a person."""
+        return [
+            *map(str, self.scores),
+            f"loss {self.nll:.3f} a subword, perplexity {self.perplexity:.2f}",
+            f"output health: {self.health}",
+            *(f"{each!s:>6} words  {each.sentences:6,} sentences  BLEU {each.bleu:.1f}" for each in self.buckets),
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Everything but the outputs."""
         return {
@@ -120,18 +215,21 @@ def evaluate(directory: ModelDirectory, texts: Texts, strategy: SearchStrategy, 
     with workers.translator(directory, strategy, lines=len(texts.sources)) as translator:
         stream = console.tracked(translator.stream(texts.sources), "translating", len(texts.sources))
         outputs = [translation.text for translation in stream]
-    encode = directory.tokenizer.encode_all
-    longest = directory.settings.data.max_length
-    pairs = zip(encode(list(texts.sources)), encode(list(texts.references[0])), strict=True)
-    kept = [pair for pair in pairs if all(0 < len(side) <= longest for side in pair)]  # others the model cannot take
-    nll = _mean_nll(cast("Decodable[Any]", directory.model()), [s for s, _ in kept], [t for _, t in kept])
     return Evaluation(
         list(each_score(outputs, texts.references, language=language, resamples=resamples)),
-        nll,
+        mean_loss(directory, texts.sources, texts.references[0]),
         health(texts.sources, outputs, texts.references[0]),
         buckets.by_length(texts.sources, outputs, texts.references, language=language),
         outputs,
     )
+
+
+def mean_loss(directory: ModelDirectory, sources: Sequence[str], targets: Sequence[str]) -> float:
+    """Nats for each target subword, EOS counted; lines that the model cannot take, blank or over-long, are left out."""
+    encode, longest = directory.tokenizer.encode_all, directory.settings.data.max_length
+    pairs = zip(encode(list(sources)), encode(list(targets)), strict=True)
+    kept = [pair for pair in pairs if all(0 < len(side) <= longest for side in pair)]
+    return _mean_nll(cast("Decodable[Any]", directory.model()), [s for s, _ in kept], [t for _, t in kept])
 
 
 def _mean_nll(model: Decodable[Any], sources: Sequence[Any], targets: Sequence[Any]) -> float:
@@ -147,8 +245,5 @@ def _mean_nll(model: Decodable[Any], sources: Sequence[Any], targets: Sequence[A
     return float(total.nll) / max(1, total.count)
 
 
-def _texts(dataset: ParallelDataset) -> tuple[list[str], list[str]]:
-    return (
-        [dataset.source_text(index) for index in range(len(dataset))],
-        [dataset.target_text(index) for index in range(len(dataset))],
-    )
+def _texts(dataset: Dataset) -> tuple[list[str], list[str]]:
+    return dataset["source"].all_texts(), dataset["target"].all_texts()

@@ -1,0 +1,46 @@
+"""``nmt generate``: a language model goes on writing."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def generate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The directory of a language model.")],
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", help="How the text begins; may be repeated; without: from nothing.")
+    ] = None,
+    number: Annotated[int, typer.Option("-n", help="So many texts for each prompt.")] = 1,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 what is probable becomes more so, above 1 less; 0: always the most probable.")
+    ] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Draw from the k most probable tokens.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw from the fewest tokens that have this probability.")] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="Draw from tokens that have this part of the best one's probability.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another one, other texts; the same one, the same.")] = 1,
+    max_length: Annotated[int, typer.Option(help="Tokens that are added at most.")] = 100,
+    format_: Annotated[str, typer.Option("--format", help="text, or jsonl with the log-probability.")] = "text",
+) -> None:
+    """Write text: one line for each, the prompt first.
+
+    nmt generate lm --prompt "Once upon" -n 3 --temperature 0.8 --top-p 0.9
+    """
+    import json
+    from dataclasses import asdict
+
+    from nmt_cli.errors import ConfigError, nearest
+    from nmt_cli.inference.generator import Generator, Wish
+    from nmt_cli.runs.directory import ModelDirectory
+    from nmt_cli.search.sampling import Head
+
+    if format_ not in ("text", "jsonl"):
+        raise ConfigError(f"--format must be text or jsonl, but is '{format_}'", nearest(format_, ["text", "jsonl"]))
+    head = Head(temperature or 1.0, top_k, top_p, min_p)
+    if temperature == 0:
+        head = Head(top_k=1)
+    wish = Wish(tuple(prompt or ("",)), number, max_length, head, seed)
+    for written in Generator.open(ModelDirectory.open(model)).write(wish):
+        print(json.dumps(asdict(written), ensure_ascii=False) if format_ == "jsonl" else written.text, flush=True)

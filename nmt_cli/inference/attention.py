@@ -1,0 +1,82 @@
+"""Where a translation model looks in the source while it writes each token of a translation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+
+from nmt_cli.corpus.batching import Sequences
+from nmt_cli.errors import DataError, ModelError
+from nmt_cli.inference.job import Job, strategy_for
+from nmt_cli.inference.translator import Engine
+from nmt_cli.models.encoder_decoder import EncoderDecoder
+from nmt_cli.models.layers import shifted
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.text.normalize import normalize
+from nmt_cli.text.tokenizer import EOS
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """Weights between the subwords of two lines, EOS the last of each."""
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...]  # (T, S), each row sums to 1
+
+
+@dataclass(frozen=True)
+class Looker:
+    """A translation model that can be asked where it looks."""
+
+    directory: ModelDirectory
+    engine: Engine
+
+    @classmethod
+    def open(cls, directory: ModelDirectory) -> Looker:
+        """Raises ModelError where the model does not translate."""
+        strategy = strategy_for(directory, Job(directory.path))
+        return cls(directory, Engine.open(directory, strategy))
+
+    def fits(self, line: str) -> bool:
+        """Whether the model could take it."""
+        return 0 < len(self.directory.tokenizer.encode(normalize(line))) <= self.directory.settings.data.max_length
+
+    def look(self, source: str, target: str | None = None) -> AttentionMap | None:
+        """The map of a line and of its translation: the model's own where no ``target`` is given. None: a model without attention.
+
+        Raises DataError for a blank line, or one that is too long for the model.
+        """
+        tokenizer = self.directory.tokenizer
+        ids = self._encoded("the sentence", source)
+        if target is not None:
+            written: Sequence[int] = (*self._encoded("--target", target), EOS)
+        else:
+            written = self.engine.search([ids])[0][0].tokens
+        model = cast("EncoderDecoder[Any]", self.engine.model)
+        tokens = torch.tensor([written])
+        with torch.inference_mode():
+            weights = model.decoder.alignment(shifted(tokens), model.encoder(Sequences.of([ids])))
+        if weights is None:
+            return None
+        names = tuple(tokenizer.pieces([*ids, EOS])), tuple(tokenizer.pieces(written))
+        return AttentionMap(*names, tuple(map(tuple, weights[0].tolist())))
+
+    def _encoded(self, name: str, line: str) -> list[int]:
+        ids, longest = self.directory.tokenizer.encode(normalize(line)), self.directory.settings.data.max_length
+        if not 0 < len(ids) <= longest:
+            raise DataError(f"{name} must have 1 to {longest} subwords, but has {len(ids):,}")
+        return ids
+
+    def must_look(self, source: str, target: str | None = None) -> AttentionMap:
+        """The same. Raises ModelError where the model has no attention."""
+        found = self.look(source, target)
+        if found is None:
+            raise ModelError(
+                f"{self.directory.path} must have attention to show, but its decoder has none",
+                "nmt train ... --preset lstm-attention trains one that has",
+            )
+        return found

@@ -1,0 +1,134 @@
+"""The simpler simple recurrent unit in place of the decoder's self-attention (Kim et al. 2019, "From Research to Production and
+Back", section 3.2).
+
+    f_t = sigmoid(W_f x_t + b_f)
+    c_t = f_t * c_{t-1} + (1 - f_t) * W x_t
+    o_t = relu(c_t)
+
+All products with weights are outside of the recurrence, so that a layer learns from all positions in one GEMM. A step of decoding
+costs the same however much was produced, and a row remembers one vector for each layer where attention keeps all its past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from nmt_cli.models.positions import Turn
+from nmt_cli.scoring.rows import Rows
+
+
+class _Scan(torch.autograd.Function):
+    """c_t for all t, with its backward pass written out: one element-wise operation a step in either direction."""
+
+    @staticmethod
+    def forward(ctx: Any, forget: Tensor, candidates: Tensor, start: Tensor) -> Tensor:
+        cells = torch.empty_like(forget)
+        cell = start
+        for t in range(forget.shape[1]):
+            cell = torch.lerp(candidates[:, t], cell, forget[:, t], out=cells[:, t])
+        ctx.save_for_backward(forget, candidates, start, cells)
+        return cells
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        forget, candidates, start, cells = ctx.saved_tensors
+        slopes = torch.empty_like(cells)  # of the loss in c_t, through o_t and through all that comes behind
+        behind = torch.zeros_like(start)
+        for t in reversed(range(forget.shape[1])):
+            torch.add(grads[0][:, t], behind, out=slopes[:, t])
+            behind = slopes[:, t] * forget[:, t]
+        before = torch.cat([start[:, None], cells[:, :-1]], 1)
+        return slopes * (before - candidates), slopes * (1 - forget), behind
+
+
+def scan(forget: Tensor, candidates: Tensor, start: Tensor) -> Tensor:
+    """c_t = f_t * c_{t-1} + (1 - f_t) * candidate_t, (B, T, D) from (B, T, D) each and c_0 (B, D)."""
+    cells: Tensor = _Scan.apply(forget, candidates, start)  # type: ignore[no-untyped-call]
+    return cells
+
+
+class SSRU(nn.Module):
+    """The unit, as a sub-layer."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(width, 2 * width, bias=False)  # W_f and W
+        self.bias = nn.Parameter(torch.zeros(width))  # b_f
+
+    def forward(self, x: Tensor, run: Run) -> Tensor:
+        """(B, T, D) -> (B, T, D), where ``run`` knows what came before."""
+        forget, candidates = self.project(x).chunk(2, 2)
+        return torch.relu(run(torch.sigmoid(forget + self.bias), candidates))
+
+
+class Run:
+    """How the recurrence goes over what a layer reads: from the beginning, and nothing is kept."""
+
+    def __call__(self, forget: Tensor, candidates: Tensor) -> Tensor:
+        """c_t (B, T, D) from f_t and W x_t (B, T, D)."""
+        return scan(forget, candidates, torch.zeros_like(forget[:, 0]))
+
+
+@dataclass(frozen=True)
+class RunOn(Run):
+    """From where each row stood, and where each row ends is written down."""
+
+    rows: Rows
+    start: Tensor  # (N, D)
+    end: Tensor  # (N, D), to be written
+    lengths: Tensor  # (N,) how many tokens each row reads
+
+    def __call__(self, forget: Tensor, candidates: Tensor) -> Tensor:
+        """c_t (B, W P, D) from f_t and W x_t (B, W P, D): P tokens of each of the W rows of a sentence, side by side."""
+        cells = scan(self._unfold(forget), self._unfold(candidates), self.start)
+        after = torch.cat([self.start[:, None], cells], 1)  # (N, P + 1, D) by how many tokens were read
+        self.end.copy_(after[torch.arange(len(after), device=after.device), self.lengths])
+        return self.rows.fold(cells).flatten(1, 2)
+
+    def _unfold(self, values: Tensor) -> Tensor:
+        """(B, W P, D) -> (N, P, D)"""
+        return self.rows.unfold(values.view(self.rows.sentences, self.rows.width, -1, values.shape[2]))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the SSRU layers of a decoder remember: c of each row."""
+
+    cells: Tensor  # (N, L, D)
+
+    def reorder(self, rows: Tensor, layout: Rows) -> Self:
+        """Row i goes on from ``rows[i]``."""
+        del layout
+        return type(self)(self.cells[rows])
+
+    def select(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
+        """The same: a row has its cells to itself."""
+        del sentences
+        return self.reorder(rows, layout)
+
+    def consume(self, rows: Rows, real: Tensor, turn: Turn) -> tuple[list[RunOn], Self]:
+        """A run for each layer, and the cells in which they will end."""
+        del turn
+        ends, lengths = torch.empty_like(self.cells), real.sum(1)
+        pairs = zip(self.cells.unbind(1), ends.unbind(1), strict=True)
+        return [RunOn(rows, start, end, lengths) for start, end in pairs], type(self)(ends)
+
+
+@dataclass(frozen=True)
+class CellPasts:
+    """The part of a decoder that makes them."""
+
+    width: int
+
+    def whole(self, x: Tensor, turn: Turn) -> Run:
+        """Of a layer that reads all there is at once."""
+        del x, turn
+        return Run()
+
+    def begin(self, rows: Rows, layers: int, like: Tensor) -> Cells:
+        """Nothing consumed: c_0 = 0."""
+        return Cells(like.new_zeros(len(rows.sentence), layers, self.width))

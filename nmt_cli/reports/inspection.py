@@ -1,0 +1,74 @@
+"""What is inside a model directory, for a person: what it is for, its parts and their sizes, its training, its gradients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from nmt_cli.console import aligned
+from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.corpus.files import FILES, LABEL
+from nmt_cli.errors import DataError
+from nmt_cli.reports import flow
+from nmt_cli.reports.chart import LineChart
+from nmt_cli.reports.contestant import Contestant
+from nmt_cli.runs.directory import CORPUS, ModelDirectory
+from nmt_cli.training.gradient_flow import gradient_flow
+
+
+def lines(directory: ModelDirectory) -> list[str]:
+    """All of it, a fact a line, then the parameters by part."""
+    manifest, settings = directory.manifest, directory.settings
+    contestant = Contestant(directory.path.resolve().name, directory)
+    parameters, updates, time = contestant.cost
+    facts = [
+        ("task", manifest.task),
+        ("languages", "-".join(manifest.languages)),
+        ("architecture", settings.model.architecture),
+        ("vocabulary", f"{directory.tokenizer.size:,} {settings.data.units}s"),
+        *([("labels", ", ".join(directory.labels.names))] if directory.labels else []),
+        ("parameters", parameters),
+        ("updates", updates),
+        ("training", f"{time}{'' if manifest.finished else ', not finished'}"),
+        ("command", manifest.command),
+        ("versions", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
+    ]
+    width = max(len(name) for name, _ in facts)
+    said = [f"{name:{width}}  {value}" for name, value in facts]
+    return [*said, "", *_parts(directory), *(["", *manifest.said] if manifest.said else [])]
+
+
+def _parts(directory: ModelDirectory) -> list[str]:
+    """How many parameters each part of the model has; a shared one counts where it is met first."""
+    sizes: Counter[str] = Counter()
+    for name, parameter in directory.model().named_parameters():
+        sizes[".".join(name.split(".")[:2])] += parameter.numel()
+    total = sizes.total()
+    rows = [(name, f"{size:,}", f"{100 * size / total:.1f} %") for name, size in sizes.most_common()]
+    return aligned([("part", "parameters", "share"), *rows])
+
+
+def flow_chart(directory: ModelDirectory, paths: Sequence[Path]) -> LineChart:
+    """How far back its gradients reach, on files such as it was trained on; without files, on its own dev split.
+
+    Raises DataError for files that are refused, or where the corpus is not in the model directory.
+    """
+    return flow.chart(directory.path.resolve().name, gradient_flow(directory, _text(directory, paths)))
+
+
+def _text(directory: ModelDirectory, paths: Sequence[Path]) -> list[Sequence[str]]:
+    """The columns of text."""
+    kind = FILES[directory.manifest.task]
+    columns = [place for place, name in enumerate(kind.columns) if name != LABEL]
+    if paths:
+        rows = [row for row in kind(tuple(paths)).read() if any(row)]
+        return [[row[place] for row in rows] for place in columns]
+    folder = directory.path / CORPUS
+    if not is_prepared(folder):
+        raise DataError(
+            f"{directory.path} holds no corpus of its own: text must be given",
+            f"nmt inspect {directory.path} FILE... --gradient-flow",
+        )
+    dev = PreparedCorpus.open(folder).dev
+    return [dev[kind.columns[place]].all_texts() for place in columns]

@@ -1,0 +1,105 @@
+"""Classification: validated and reported by accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmt_cli.corpus.batching import LabelledBatch, Sequences, by_length
+from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
+from nmt_cli.corpus.files import LABEL
+from nmt_cli.corpus.labelled import labelled
+from nmt_cli.errors import DataError
+from nmt_cli.evaluation.confusion import Confusion
+from nmt_cli.evaluation.texts import called, read
+from nmt_cli.inference.classifier import LineClassifier
+from nmt_cli.models.base import Model
+from nmt_cli.models.classifier import Classifier
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.settings import Settings, TrainingSettings
+from nmt_cli.training.stream import Reader, RowReader
+from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, one_file, refuse_window
+
+_BATCH_TOKENS = 4096
+
+
+class Classify:
+    """Texts with a label each."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(20_000, "classify-birnn", 20),
+        Rule(math.inf, "classify-birnn", 8),
+    )
+    counted: ClassVar[str] = "text"
+    least_batch: ClassVar[int] = 512
+    limit: ClassVar[None] = None
+
+    def __init__(self, corpus: PreparedCorpus) -> None:
+        self.corpus = corpus
+
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """Raises ConfigError for a stream."""
+        refuse_window(settings, "classify")
+
+    def reader(self, settings: TrainingSettings) -> Reader:
+        """Texts in batches of similar length."""
+        return RowReader(self.corpus.train, ("text",), LabelledBatch.of, settings)
+
+    def validate(self, model: Model, settings: Settings) -> Validation:
+        """Accuracy on dev; where two models are as accurate, the one with the lower loss is the better one."""
+        del settings
+        true = _true(self.corpus.dev)
+        log_probs = _log_probs(model, self.corpus.dev)
+        nll = -float(log_probs[torch.arange(len(true)), true].mean())
+        found = self._confusion(true, log_probs)
+        accuracy = 100 * found.accuracy
+        figures = {"dev_accuracy": found.accuracy, "dev_macro_f1": found.macro_f1, "dev_nll": nll}
+        said = f"dev accuracy {accuracy:.2f}  dev loss {nll:.3f}"
+        return Validation(accuracy - 1e-6 * nll, f"dev accuracy {accuracy:.1f}", said, figures)
+
+    def report(self, directory: ModelDirectory) -> Report:
+        """Accuracy on test."""
+        found = self._confusion(_true(self.corpus.test), _log_probs(directory.model(), self.corpus.test))
+        said = (f"test, {found.texts:,} texts:", *(f"  {line}" if line else "" for line in found.lines()))
+        return Report(said, {"test": found.to_json()}, next="nmt classify {model} < lines.txt")
+
+    @staticmethod
+    def evaluate(directory: ModelDirectory, files: Sequence[str], measuring: Measuring) -> Confusion:
+        """Accuracy on ``label<TAB>text`` lines; blank ones are left out."""
+        measuring.refuse("classify", "search", "beam", "length_penalty", "resamples", "against", "output")
+        file = one_file(files, "labelled text")
+        name, classifier = called(file), LineClassifier.open(directory)
+        texts, true = [], []
+        for number, (text, label) in enumerate(labelled(read(file), name), 1):
+            if text:
+                texts.append(text)
+                true.append(classifier.labels.id_of(label, f"{name}:{number}"))
+        if not texts:
+            raise DataError(f"{name} must have labelled texts, but all its lines are blank")
+        said = [int(found.log_probs.argmax()) for found in classifier.stream(texts)]
+        return Confusion.of(classifier.labels.names, true, said)
+
+    def _confusion(self, true: Tensor, log_probs: Tensor) -> Confusion:
+        names = () if self.corpus.labels is None else self.corpus.labels.names
+        return Confusion.of(names, true.tolist(), log_probs.argmax(1).tolist())
+
+
+def _true(split: Dataset) -> Tensor:
+    """(n,) the labels of a split."""
+    return torch.tensor([int(split[LABEL].ids(index)[0]) for index in range(len(split))])
+
+
+def _log_probs(model: Model, split: Dataset) -> Tensor:
+    """(n, labels) of all texts of a split."""
+    classifier, text = cast("Classifier", model.eval()), split["text"]
+    places = by_length(np.arange(len(text)), [text.lengths + 1], _BATCH_TOKENS)
+    with torch.inference_mode():
+        found = [classifier.log_probs(Sequences.of(text.ids(i) for i in batch)) for batch in places]
+    order = torch.from_numpy(np.concatenate(places))
+    return torch.cat(found)[torch.argsort(order)]

@@ -1,0 +1,143 @@
+"""Language modelling: validated and reported by perplexity.
+
+Lines are independent, or the text is a stream (``training.window``): then what the model remembers is carried from line to line,
+in training and in measuring.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+
+from nmt_cli.console import tracked
+from nmt_cli.corpus.batching import Indices, TextBatch, by_length
+from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
+from nmt_cli.corpus.rows import Items
+from nmt_cli.errors import DataError
+from nmt_cli.evaluation.perplexity import Perplexity, TextSize
+from nmt_cli.evaluation.texts import called, read
+from nmt_cli.models.base import Carry, Model
+from nmt_cli.models.language_model import LanguageModel
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.settings import Settings, TrainingSettings
+from nmt_cli.text.normalize import normalize
+from nmt_cli.text.tokenizer import UNK
+from nmt_cli.training.stream import Reader, RowReader, StreamReader
+from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, one_file
+
+_BATCH_TOKENS = 2048
+_DEV_STREAMS = 16  # dev is read as so many streams: hardly another figure, and several times faster
+
+
+class LanguageModelling:
+    """One language."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(200_000, "lm-transformer", 20),
+        Rule(math.inf, "lm-transformer", 8),
+    )
+    counted: ClassVar[str] = "text"
+    least_batch: ClassVar[int] = 1024
+    limit: ClassVar[None] = None
+
+    def __init__(self, corpus: PreparedCorpus) -> None:
+        self.corpus = corpus
+
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """Everything means something here."""
+
+    def reader(self, settings: TrainingSettings) -> Reader:
+        """Lines in batches of similar length, or the text as streams."""
+        train = self.corpus.train
+        if settings.window == 0:
+            return RowReader(train, ("text",), _lines, settings)
+        return StreamReader(train["text"], max(1, settings.batch_tokens // settings.window), settings.window)
+
+    def validate(self, model: Model, settings: Settings) -> Validation:
+        """Perplexity on dev."""
+        found = self._measure(model, self.corpus.dev, settings, _DEV_STREAMS)
+        said = f"dev perplexity {found.per_token:.2f} a token, {found.per_word:.2f} a word"
+        figures = {f"dev_{name}": value for name, value in found.to_json().items()}
+        return Validation(-found.nll / found.tokens, f"dev perplexity {found.per_token:.1f}", said, figures)
+
+    def report(self, directory: ModelDirectory) -> Report:
+        """Perplexity on test, read as one text from beginning to end where training was on streams."""
+        found = self._measure(directory.model(), self.corpus.test, directory.settings, 1)
+        said = tuple(f"  {line}" for line in found.lines())
+        return Report(("test:", *said), {"test": found.to_json()}, next="nmt generate {model} --prompt 'How it begins'")
+
+    @staticmethod
+    def evaluate(directory: ModelDirectory, files: Sequence[str], measuring: Measuring) -> Perplexity:
+        """Perplexity of a text; blank lines are left out."""
+        measuring.refuse("lm", "search", "beam", "length_penalty", "resamples", "against", "output")
+        name = one_file(files, "the text of a language model")
+        return perplexity_of(directory, read(name), called(name))
+
+    def _measure(self, model: Model, split: Dataset, settings: Settings, streams: int) -> Perplexity:
+        text = split["text"]
+        rows = [text.ids(index) for index in range(len(text))]
+        return measure(model, rows, text.all_texts(), settings.training.window, streams=streams)
+
+
+def _lines(dataset: Dataset, indices: Indices) -> TextBatch:
+    return TextBatch.of(dataset["text"].ids(index) for index in indices)
+
+
+def perplexity_of(directory: ModelDirectory, lines: Iterable[str], name: str = "the text") -> Perplexity:
+    """What a model thinks of a text; blank lines are left out. Raises DataError, with its ``name``, where nothing else is there."""
+    texts = [text for line in lines if (text := normalize(line))]
+    if not texts:
+        raise DataError(f"{name} must have lines of text, but has none")
+    rows = directory.tokenizer.encode_all(texts)
+    return measure(directory.model(), rows, texts, directory.settings.training.window)
+
+
+def measure(
+    model: Model, rows: Sequence[Items | Sequence[int]], texts: Iterable[str], window: int, *, streams: int = 1
+) -> Perplexity:
+    """Perplexity of lines of ids that are not blank: each for itself, or (``window`` > 0) as ``streams`` streams.
+
+    They are read in windows as long as in training: a model that carries nothing over their edges knows no others. Cost: one
+    pass; a single stream is read token by token behind each other and takes the longest.
+    """
+    language_model = cast("LanguageModel[Any]", model.eval())
+    batches = _streams(rows, streams, window) if window else _batches(rows)
+    total, tokens, unknown = 0.0, 0, 0
+    carry: Carry = None
+    with torch.inference_mode():
+        for batch in batches:
+            log_probs, carry = language_model.token_log_probs(batch, carry)
+            total -= float(log_probs.sum(dtype=torch.float64))
+            tokens += int(batch.mask.sum())
+            unknown += int((batch.targets == UNK).sum())
+    return Perplexity(total, tokens, unknown, TextSize.of(texts))
+
+
+def _batches(rows: Sequence[Items | Sequence[int]]) -> Iterator[TextBatch]:
+    lengths = np.array([len(row) + 1 for row in rows], dtype=np.int64)
+    for places in by_length(np.arange(len(rows)), [lengths], _BATCH_TOKENS):
+        yield TextBatch.of(rows[place] for place in places)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of ids as a column that a stream can be made of."""
+
+    rows: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def ids(self, index: int) -> Any:
+        return self.rows[index]
+
+
+def _streams(rows: Sequence[Any], streams: int, window: int) -> Iterator[TextBatch]:
+    reader = StreamReader(_Rows(rows), streams, window)
+    return (reader.batch(place) for place in tracked(reader.epoch(0), "reading", len(reader.epoch(0))))
