@@ -15,7 +15,7 @@ from nmt_cli.errors import ConfigError, ModelError
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import STRATEGIES
 from nmt_cli.search.ancestral import Greedy, generate
-from nmt_cli.search.base import Hypothesis, SearchStrategy
+from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.normalization import LengthPower
 from nmt_cli.search.options import SearchOptions
@@ -113,10 +113,10 @@ def test_fewer_columns_than_candidates(architecture: str, columns: list[int]) ->
     source, limits = random_batch(4, seed=4).source, torch.tensor([1, 6, 3, 4])
     following = [scorer.next_of(index, source) for index in range(len(source))]
     for options in OPTIONS:
-        found = strategy(*options)(scorer, *started(scorer.model, source), limits)
+        found = strategy(*options)(scorer, *started(scorer.model, source), Sentences.of(limits))
         for index, limit in enumerate(limits.tolist()):
             same(found[index], oracles.beam_search(following[index], limit, *options))
-    greedy = Greedy()(scorer, *started(scorer.model, source), limits)
+    greedy = Greedy()(scorer, *started(scorer.model, source), Sentences.of(limits))
     for index, limit in enumerate(limits.tolist()):
         tokens, log_prob = oracles.greedy(following[index], limit)
         same(greedy[index], [(tokens, log_prob, log_prob)])
@@ -128,7 +128,7 @@ def test_greedy_equals_the_slow_loop(architecture: str) -> None:
     for seed in range(4):
         model = random_model(architecture, seed=seed)
         source, limits = random_batch(6, seed=seed).source, torch.tensor([4, 1, 12, 2, 8, 3])
-        for index, found in enumerate(Greedy()(model, *started(model, source), limits)):
+        for index, found in enumerate(Greedy()(model, *started(model, source), Sentences.of(limits))):
             tokens, log_prob = oracles.greedy(
                 oracles.next_of(model, alone(source, index), VOCABULARY), int(limits[index])
             )
@@ -138,7 +138,7 @@ def test_greedy_equals_the_slow_loop(architecture: str) -> None:
 @pytest.mark.parametrize("search", [Greedy(), BeamSearch(1), BeamSearch(4, 4), BeamSearch(3, 2, stop=Patience())])
 def test_the_limit_of_one_is_the_end_alone(search: SearchStrategy) -> None:
     model, source = random_model("transformer", seed=5), random_batch(3, seed=5).source
-    for index, found in enumerate(laws.run(model, search, source, torch.ones(3, dtype=torch.long))):
+    for index, found in enumerate(laws.run(model, search, source, Sentences.of(torch.ones(3, dtype=torch.long)))):
         assert [hypothesis.tokens for hypothesis in found] == [(EOS,)]
         assert found[0].log_prob == pytest.approx(oracles.log_prob(model, alone(source, index), (EOS,)), abs=1e-9)
         assert found[0].score == pytest.approx(found[0].log_prob)
@@ -147,16 +147,16 @@ def test_the_limit_of_one_is_the_end_alone(search: SearchStrategy) -> None:
 def test_the_end_counts_among_the_first_k_alone() -> None:
     """EOS is the third best of three: a beam of two never takes it before the limit, a beam of three does."""
     table = Table(torch.tensor([[0.0, 1.0, 2.0]]).double())
-    two = BeamSearch(2, 2, LengthPower(0), Patience(1e9))(table, *table.start(), torch.tensor([4]))[0]
+    two = BeamSearch(2, 2, LengthPower(0), Patience(1e9))(table, *table.start(), Sentences.of(torch.tensor([4])))[0]
     assert [len(hypothesis.tokens) for hypothesis in two] == [4, 4]
-    three = BeamSearch(3, 3, LengthPower(0), Patience(1e9))(table, *table.start(), torch.tensor([4]))[0]
+    three = BeamSearch(3, 3, LengthPower(0), Patience(1e9))(table, *table.start(), Sentences.of(torch.tensor([4])))[0]
     assert three[0].tokens == (EOS,)
 
 
 def test_an_end_at_the_limit_counts_whatever_its_probability() -> None:
     table = Table(torch.tensor([[-50.0, 1.0, 2.0]]).double())
     for search in (Greedy(), BeamSearch(1), BeamSearch(2), BeamSearch(3, 3, LengthPower(0.5))):
-        found = search(table, *table.start(), torch.tensor([3]))[0]
+        found = search(table, *table.start(), Sentences.of(torch.tensor([3])))[0]
         assert all(len(hypothesis.tokens) == 3 and hypothesis.tokens[-1] == EOS for hypothesis in found)
         assert found[0].tokens == (EOS + 2, EOS + 2, EOS)
 
@@ -164,7 +164,7 @@ def test_an_end_at_the_limit_counts_whatever_its_probability() -> None:
 def test_impossible_tokens_are_never_produced() -> None:
     table = Table(torch.tensor([[0.0, -torch.inf, 1.0, -torch.inf]]).double())
     for width in (1, 2, 5):
-        for hypothesis in BeamSearch(width, width)(table, *table.start(), torch.tensor([3]))[0]:
+        for hypothesis in BeamSearch(width, width)(table, *table.start(), Sentences.of(torch.tensor([3])))[0]:
             assert set(hypothesis.tokens) <= {EOS, EOS + 2}
             assert hypothesis.log_prob > -torch.inf
 
@@ -172,7 +172,7 @@ def test_impossible_tokens_are_never_produced() -> None:
 def test_as_many_hypotheses_as_there_are() -> None:
     """Two columns and a limit of 3 have three outputs: nobody invents the other five."""
     table = Table(torch.tensor([[0.5, 0.2]]).double())
-    found = BeamSearch(8, 8)(table, *table.start(), torch.tensor([3]))[0]
+    found = BeamSearch(8, 8)(table, *table.start(), Sentences.of(torch.tensor([3])))[0]
     assert sorted(len(hypothesis.tokens) for hypothesis in found) == [1, 2, 3]
 
 
@@ -185,14 +185,14 @@ def test_scores_that_are_no_numbers_are_an_error(architecture: str, search: Sear
     source = random_batch(2, seed=6).source
     for limit in (1, 5):
         with pytest.raises(ModelError, match="must be numbers, but the model gave NaN"):
-            laws.run(model, search, source, torch.full((2,), limit))
+            laws.run(model, search, source, Sentences.of(torch.full((2,), limit)))
 
 
 @pytest.mark.parametrize("search", [Greedy(), BeamSearch(2), BeamSearch(3, stop=Patience())])
 def test_one_damaged_sentence_among_others_is_an_error(search: SearchStrategy) -> None:
     table = Table(torch.tensor([[0.0, 1.0, 2.0], [0.0, torch.nan, 2.0]]))
     with pytest.raises(ModelError, match="NaN"):
-        search(table, *table.start(), torch.tensor([5, 2]))
+        search(table, *table.start(), Sentences.of(torch.tensor([5, 2])))
 
 
 @pytest.mark.parametrize(("width", "n_best"), [(0, 0), (0, 1), (3, 0), (3, 4), (-1, -1), (2, -1)])

@@ -10,17 +10,21 @@ from nmt_cli.models import ARCHITECTURES
 from nmt_cli.search import STRATEGIES
 from nmt_cli.search.base import SearchStrategy
 from nmt_cli.search.beam import BeamSearch
-from nmt_cli.search.normalization import LengthPower
+from nmt_cli.search.head import Head
+from nmt_cli.search.normalization import GoogleNorm, LengthPower
+from nmt_cli.search.sampling import Sampling
 from nmt_cli.search.stopping import Patience
 from tests import laws
 from tests.tiny import TINY, entropy, random_batch, random_model
 
 SEARCHES: dict[str, list[SearchStrategy]] = {
     "greedy": [STRATEGIES["greedy"]()],
+    "sample": [Sampling(3, Head(top_k=5), seed=2), Sampling(2, Head(2.0, top_p=0.9, epsilon=0.01))],
     "beam": [
         BeamSearch(1),
         BeamSearch(4, n_best=3),
         BeamSearch(5, norm=LengthPower(0)),
+        BeamSearch(3, norm=GoogleNorm(0.6)),
         BeamSearch(3, n_best=2, norm=LengthPower(0.6)),
         BeamSearch(4, n_best=4, stop=Patience()),
         BeamSearch(2, stop=Patience(2.0)),

@@ -15,8 +15,9 @@ from nmt_cli.errors import ConfigError
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import noise
 from nmt_cli.search.ancestral import Greedy, generate
-from nmt_cli.search.base import Hypothesis
-from nmt_cli.search.sampling import Head, Sampler
+from nmt_cli.search.base import Hypothesis, Sentences
+from nmt_cli.search.head import Head
+from nmt_cli.search.sampling import Sampler
 from nmt_cli.text.tokenizer import EOS
 from tests import oracles
 from tests.tiny import TINY, alone, random_batch, random_model
@@ -267,7 +268,7 @@ def test_a_cold_head_is_greedy(model: Any) -> None:
     source = random_batch(9, seed=3).source
     with torch.no_grad():
         first, state = model.start(source)
-        greedy = Greedy()(model, first, state, source.lengths + 6)
+        greedy = Greedy()(model, first, state, Sentences.of(source.lengths + 6))
     zero = torch.zeros(9, dtype=torch.long)
     for head in (Head(1e-6), Head(top_k=1), Head(2.0, top_p=1e-9), Head(min_p=1.0)):
         assert sample(model, source, Sampler(head, 1, torch.arange(9), zero)) == [found for (found,) in greedy]

@@ -92,7 +92,7 @@ def _usage(error: Exception) -> None:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "nmt"
     found = re.fullmatch(r"(.*?)[.( ]+(?:Did you mean|Possible options:) (.*?)[?)]*", message)
-    sentence, hint = (found[1], f"did you mean {found[2]}?") if found else (message, f"{path} --help")
+    sentence, hint = (found[1], f"did you mean {found[2].split(', ')[0]}?") if found else (message, f"{path} --help")
     _leave(sentence[0].lower() + sentence[1:].rstrip(". "), hint, 2)
 
 

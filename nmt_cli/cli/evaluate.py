@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
-from nmt_cli.cli.options import BeamOption, LengthPenaltyOption
+from nmt_cli.cli.searching import SearchTyped, searching
 
 
+@searching
 def evaluate(
+    search: SearchTyped,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model directory.")],
     files: Annotated[
         list[str],
@@ -17,11 +19,6 @@ def evaluate(
             help="Source and references; for a language model a text; for a classifier label<TAB>text lines.",
         ),
     ],
-    search: Annotated[
-        str | None, typer.Option("--search", help="How translations are found: beam (default) or greedy.")
-    ] = None,
-    beam: BeamOption = None,
-    length_penalty: LengthPenaltyOption = None,
     resamples: Annotated[
         int | None,
         typer.Option(metavar="N", min=0, help="Bootstrap resamples for 95 % intervals, 0 for none; without: 1000."),
@@ -48,7 +45,7 @@ def evaluate(
     from nmt_cli.training.tasks.base import Measuring
 
     directory = ModelDirectory.open(model)
-    measuring = Measuring(search, beam, length_penalty, resamples, against, output)
+    measuring = Measuring(search.choice(), resamples, against, output)
     found = TASKS[directory.manifest.task].evaluate(directory, files, measuring)
     if json_:
         print(json.dumps(found.to_json(), ensure_ascii=False))

@@ -34,7 +34,7 @@ def generate(
     from nmt_cli.errors import ConfigError, nearest
     from nmt_cli.inference.generator import Generator, Wish
     from nmt_cli.runs.directory import ModelDirectory
-    from nmt_cli.search.sampling import Head
+    from nmt_cli.search.head import Head
 
     if format_ not in ("text", "jsonl"):
         raise ConfigError(f"--format must be text or jsonl, but is '{format_}'", nearest(format_, ["text", "jsonl"]))

@@ -64,17 +64,6 @@ SettingsOption = Annotated[
         help="One setting, for example training.learning_rate=0.001; may be repeated.",
     ),
 ]
-SearchOption = Annotated[str, typer.Option("--search", help="How translations are found: beam or greedy.")]
-BeamOption = Annotated[
-    int | None, typer.Option("--beam", help="Width of the beam; without: as in the model's settings, usually 5.")
-]
-LengthPenaltyOption = Annotated[
-    float | None,
-    typer.Option(
-        "--length-penalty",
-        help="Score = log p / length ** this; 0: no normalisation; without: as in the model's settings.",
-    ),
-]
 WorkersOption = Annotated[
     int | None,
     typer.Option("--workers", help="Processes that translate; without: one a core if the input is long enough."),

@@ -5,10 +5,13 @@ from typing import Annotated
 
 import typer
 
-from nmt_cli.cli.options import BeamOption, LengthPenaltyOption, SearchOption, WorkersOption
+from nmt_cli.cli.options import WorkersOption
+from nmt_cli.cli.searching import SearchTyped, searching
 
 
+@searching
 def translate(
+    search: SearchTyped,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model directory.")] = Path("model"),
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="FILE", help="Text to translate; without, or -: stdin.")
@@ -16,10 +19,6 @@ def translate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead of stdout.")
     ] = None,
-    search: SearchOption = "beam",
-    beam: BeamOption = None,
-    length_penalty: LengthPenaltyOption = None,
-    n_best: Annotated[int, typer.Option("--n-best", help="So many candidates for each line, best first.")] = 1,
     format_: Annotated[
         str, typer.Option("--format", help="text, tsv (line, rank, score, log p, text, flags) or jsonl.")
     ] = "text",
@@ -34,4 +33,4 @@ def translate(
     """
     from nmt_cli.inference.job import Job, run
 
-    run(Job(model, tuple(files or ()), output, search, beam, length_penalty, n_best, format_, stream, workers))
+    run(Job(model, tuple(files or ()), output, search.choice(), format_, stream, workers))

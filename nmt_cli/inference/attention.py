@@ -10,7 +10,7 @@ import torch
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import DataError, ModelError
-from nmt_cli.inference.job import Job, strategy_for
+from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.translator import Engine
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import shifted
@@ -38,8 +38,7 @@ class Looker:
     @classmethod
     def open(cls, directory: ModelDirectory) -> Looker:
         """Raises ModelError where the model does not translate."""
-        strategy = strategy_for(directory, Job(directory.path))
-        return cls(directory, Engine.open(directory, strategy))
+        return cls(directory, Engine.open(directory, Choice().strategy(directory)))
 
     def fits(self, line: str) -> bool:
         """Whether the model could take it."""
@@ -55,7 +54,7 @@ class Looker:
         if target is not None:
             written: Sequence[int] = (*self._encoded("--target", target), EOS)
         else:
-            written = self.engine.search([ids])[0][0].tokens
+            written = self.engine.search([(tuple(ids), 0)])[0][0].tokens
         model = cast("EncoderDecoder[Any]", self.engine.model)
         tokens = torch.tensor([written])
         with torch.inference_mode():

@@ -13,9 +13,11 @@ from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ConfigError
 from nmt_cli.models.base import Decodable
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.search import noise
 from nmt_cli.search.ancestral import generate
 from nmt_cli.search.base import Hypothesis
-from nmt_cli.search.sampling import Head, Sampler
+from nmt_cli.search.head import Head
+from nmt_cli.search.sampling import Sampler
 from nmt_cli.text.normalize import normalize
 from nmt_cli.text.tokenizer import EOS, Tokenizer
 
@@ -38,8 +40,7 @@ class Wish:
             raise ConfigError(f"-n must be at least 1, but is {self.samples}")
         if self.longest < 1:
             raise ConfigError(f"--max-length must be at least 1, but is {self.longest}")
-        if not 0 <= self.seed < 2**63:
-            raise ConfigError(f"--seed must be at least 0 and below 2^63, but is {self.seed}")
+        noise.check_seed(self.seed)
 
 
 @dataclass(frozen=True)

@@ -6,36 +6,29 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
 from nmt_cli import console
 from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
-from nmt_cli.errors import ConfigError
 from nmt_cli.inference import workers
+from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.formats import FORMATS, Row
 from nmt_cli.inference.translator import SPLIT, Translation, Translator
 from nmt_cli.runs import files
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.search import STRATEGIES
-from nmt_cli.search.base import SearchStrategy
-from nmt_cli.search.options import SearchOptions
-from nmt_cli.settings import SearchSettings, check
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the user asked for; None: as the model's settings say."""
+    """What the user asked for."""
 
     model: Path
     files: tuple[Path, ...] = ()
     output: Path | None = None
-    search: str = "beam"
-    beam: int | None = None
-    length_penalty: float | None = None
-    n_best: int = 1
+    choice: Choice = field(default_factory=Choice)
     format: str = "text"
     stream: bool = False
     workers: int | None = None
@@ -45,13 +38,13 @@ def run(job: Job) -> None:
     """Translate all lines, in order.
 
     Raises:
-        ConfigError: an option out of range.
+        ConfigError: an option out of range, or one that the search does not know.
         DataError: a file that cannot be read, a JSON line that is none.
         ModelError: no model, or one that does not translate.
     """
     form = FORMATS[job.format]()
     directory = ModelDirectory.open(job.model)
-    strategy = strategy_for(directory, job)
+    strategy = job.choice.strategy(directory)
     if job.output is not None:
         files.check_output(job.output)
     names = [str(path) for path in job.files] or [STDIN]
@@ -70,29 +63,11 @@ def run(job: Job) -> None:
         for number, (row, translation) in enumerate(_translated(translator, chain(head, rows)), 1):
             if SPLIT in translation.flags:
                 console.warn(f"line {number} was too long for the model: it was translated in pieces")
-            out.write(form.write(number, row, translation, job.n_best).encode("utf-8") + b"\n")
+            out.write(form.write(number, row, translation, job.choice.n_best).encode("utf-8") + b"\n")
             if one_by_one:
                 out.flush()
             if bar:
                 bar.update(number, console.count(number, "line"))
-
-
-def strategy_for(directory: ModelDirectory, job: Job) -> SearchStrategy:
-    """The search that is asked for. Raises ConfigError for an option out of range."""
-    if job.n_best < 1:
-        raise ConfigError(f"--n-best must be at least 1, but is {job.n_best}")
-    own = directory.settings.search.model_dump()
-    given = {"beam": job.beam, "length_penalty": job.length_penalty}
-    typed = {name: value for name, value in given.items() if value is not None}
-    settings = check(SearchSettings, "search", {**own, **typed}, "command line")
-    strategy = STRATEGIES[job.search]
-    for name in [*typed, *(["n_best"] if job.n_best > 1 else [])]:
-        if name not in strategy.uses:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} means nothing to {job.search} search", "--search beam knows it"
-            )
-    beam = settings.beam if job.beam is not None else max(settings.beam, job.n_best)
-    return strategy.of(SearchOptions(beam, job.n_best, settings.length_penalty))
 
 
 def _translated(translator: Translator, rows: Iterable[Row]) -> Iterator[tuple[Row, Translation]]:

@@ -18,7 +18,7 @@ from nmt_cli.corpus.batching import Sequences, by_length
 from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.models.base import Decodable
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.search.base import Hypothesis, SearchStrategy
+from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences
 from nmt_cli.text.normalize import normalize
 from nmt_cli.text.sentences import pieces_within
 from nmt_cli.text.tokenizer import Tokenizer
@@ -30,6 +30,9 @@ SPLIT = "split"
 """The flag of a line that was too long for the model and was translated in pieces."""
 
 Ids = Sequence[int]
+Piece = tuple[tuple[int, ...], int]
+"""The ids of a line, or of a part of a line that is too long, and which line it is: noise depends on that."""
+
 Searched = list[list[Hypothesis]]
 
 
@@ -71,15 +74,16 @@ class Engine:
         limit = directory.of_task("translate", "a translation model").manifest.limit
         return cls(directory.model(), strategy, limit)  # type: ignore[arg-type]
 
-    def search(self, sources: Sequence[Ids]) -> Searched:
+    def search(self, pieces: Sequence[Piece]) -> Searched:
         """Hypotheses of each source (ids without EOS)."""
+        sources, lines = zip(*pieces, strict=True)
         batch = Sequences.of(sources)
         limits = torch.tensor([self.limit(length) for length in batch.lengths.tolist()])
         with torch.inference_mode():
-            return self.strategy(self.model, *self.model.start(batch), limits)
+            return self.strategy(self.model, *self.model.start(batch), Sentences(limits, torch.tensor(lines)))
 
 
-Run = Callable[[list[list[Ids]]], Iterable[Searched]]
+Run = Callable[[list[list[Piece]]], Iterable[Searched]]
 """Batches of sources -> their hypotheses, in order; one process does it, or several."""
 
 
@@ -91,6 +95,7 @@ class Translator:
     run: Run
     max_length: int  # subwords of a source, EOS not counted
     batch_tokens: int  # padded source tokens searched at once
+    repeats: bool  # whether equal lines get equal translations
     window: int = 4096  # lines sorted by length together
 
     @classmethod
@@ -105,7 +110,7 @@ class Translator:
         """A translator over whatever runs the searches of a strategy."""
         settings = directory.settings
         budget = max(1, settings.search.batch_tokens * _USUAL_ROWS // max(_USUAL_ROWS, strategy.rows))
-        return cls(directory.tokenizer, run, settings.data.max_length, budget)
+        return cls(directory.tokenizer, run, settings.data.max_length, budget, strategy.repeats)
 
     def immediate(self) -> Translator:
         """The same, but each line is answered before the next is read."""
@@ -117,33 +122,34 @@ class Translator:
 
     def stream(self, lines: Iterable[str]) -> Iterator[Translation]:
         """The lines in order, a window at a time: memory does not grow with the input."""
-        remaining = iter(lines)
+        remaining = iter(enumerate(lines))
         while window := list(islice(remaining, self.window)):
             yield from self._window(window)
 
-    def _window(self, lines: list[str]) -> Iterator[Translation]:
-        pieces = [self._pieces(line) for line in lines]
-        flat = [ids for line in pieces for ids in line]
-        distinct = list(dict.fromkeys(flat))  # every search here is deterministic: identical lines are searched once
-        lengths = np.array([len(ids) + 1 for ids in distinct], dtype=np.int64)
+    def _window(self, lines: list[tuple[int, str]]) -> Iterator[Translation]:
+        pieces = [self._pieces(number, line) for number, line in lines]
+        distinct = list(dict.fromkeys(piece for line in pieces for piece in line))  # each is searched once
+        lengths = np.array([len(ids) + 1 for ids, _ in distinct], dtype=np.int64)
         batches = by_length(np.arange(len(distinct)), (lengths,), self.batch_tokens) if distinct else []
         batches.reverse()  # the longest first: the last batches are short ones, and workers end together
-        found: dict[tuple[int, ...], list[Hypothesis]] = {}
+        found: dict[Piece, list[Hypothesis]] = {}
         for places, hypotheses in zip(
             batches, self.run([[distinct[place] for place in batch] for batch in batches]), strict=True
         ):
             found.update(zip((distinct[place] for place in places), hypotheses, strict=True))
-        for line, parts in zip(lines, pieces, strict=True):
+        for (_, line), parts in zip(lines, pieces, strict=True):
             yield self._joined(line, [found[part] for part in parts])
 
-    def _pieces(self, line: str) -> list[tuple[int, ...]]:
-        """The ids of a line: no piece if it is blank, one if it is not too long, else several."""
+    def _pieces(self, number: int, line: str) -> list[Piece]:
+        """A line in ids: no piece if it is blank, one if it is not too long, else several."""
         text = normalize(line)
-        ids = tuple(self.tokenizer.encode(text))
+        ids = self.tokenizer.encode(text)
         if len(ids) <= self.max_length:
-            return [ids] if ids else []
-        parts = pieces_within(text, lambda piece: len(self.tokenizer.encode(piece)) <= self.max_length)
-        return [tuple(self.tokenizer.encode(part)) for part in parts]
+            parts = [ids] if ids else []
+        else:
+            texts = pieces_within(text, lambda piece: len(self.tokenizer.encode(piece)) <= self.max_length)
+            parts = [self.tokenizer.encode(part) for part in texts]
+        return [(tuple(part), 0 if self.repeats else number + (place << 40)) for place, part in enumerate(parts)]
 
     def _joined(self, line: str, parts: list[list[Hypothesis]]) -> Translation:
         if not parts:

@@ -19,7 +19,7 @@ from threading import Thread
 import torch
 
 from nmt_cli.errors import ConfigError, NMTError
-from nmt_cli.inference.translator import Engine, Ids, Run, Searched, Translator
+from nmt_cli.inference.translator import Engine, Piece, Run, Searched, Translator
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search.base import SearchStrategy
 
@@ -94,7 +94,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run(processes: ProcessPoolExecutor, batches: list[list[Ids]]) -> Iterator[Searched]:
+def _run(processes: ProcessPoolExecutor, batches: list[list[Piece]]) -> Iterator[Searched]:
     try:
         yield from processes.map(_search, batches)
     except BrokenProcessPool:
@@ -114,7 +114,7 @@ def _open(path: Path, strategy: SearchStrategy) -> None:
         _engine = error
 
 
-def _search(sources: list[Ids]) -> Searched:
+def _search(pieces: list[Piece]) -> Searched:
     if isinstance(_engine, NMTError):
         raise _engine
-    return _engine.search(sources)
+    return _engine.search(pieces)

@@ -15,7 +15,7 @@ from nmt_cli.evaluation import buckets
 from nmt_cli.evaluation.buckets import Bucket
 from nmt_cli.evaluation.metrics import MetricScore, bleu, count_bleu, each_score
 from nmt_cli.inference import workers
-from nmt_cli.inference.job import Job, strategy_for
+from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.translator import SPLIT, Translation
 from nmt_cli.reports.contestant import Contestant
 from nmt_cli.training.gradient_flow import GradientFlow, gradient_flow
@@ -146,7 +146,7 @@ def _translate(model: Contestant, sets: Sequence[TestSet]) -> tuple[list[list[Tr
     One translator for all of them: workers are started once, and before the clock.
     """
     directory, first = model.directory, sets[0].sources
-    strategy = strategy_for(directory, Job(directory.path))
+    strategy = Choice().strategy(directory)
     lines = sum(len(each.sources) for each in sets)
     with workers.translator(directory, strategy, lines=lines) as translator:
         translator.translate(first[:_WARM])

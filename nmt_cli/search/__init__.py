@@ -8,5 +8,6 @@ STRATEGIES: Registry[type[SearchStrategy]] = Registry(
     {
         "beam": "nmt_cli.search.beam:BeamSearch",
         "greedy": "nmt_cli.search.ancestral:Greedy",
+        "sample": "nmt_cli.search.sampling:Sampling",
     },
 )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.scoring.scores import Scores
-from nmt_cli.search.base import Hypothesis, refuse_nan
+from nmt_cli.search.base import Hypothesis, Sentences, refuse_nan
 from nmt_cli.search.options import SearchOptions
 
 S = TypeVar("S", bound=State)
@@ -33,6 +33,7 @@ class Greedy:
     """Always the most probable next token: a beam of one without length normalisation."""
 
     uses: ClassVar[frozenset[str]] = frozenset()
+    repeats: ClassVar[bool] = True
 
     @property
     def rows(self) -> int:
@@ -45,9 +46,10 @@ class Greedy:
         del options
         return cls()
 
-    def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor) -> list[list[Hypothesis]]:
+    def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
         """See SearchStrategy. Cost: one step of at most B rows for each length."""
-        return [[hypothesis] for hypothesis in generate(scorer, tokens, state, limits, most_probable)]
+        found = generate(scorer, tokens, state, sentences.limits, most_probable)
+        return [[hypothesis] for hypothesis in found]
 
 
 def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: Picker) -> list[Hypothesis]:

@@ -8,11 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
+import torch
 from torch import Tensor
 
 from nmt_cli.errors import ModelError
 from nmt_cli.scoring.scorer import Scorer
 from nmt_cli.search.options import SearchOptions
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """What a search is told of the B sentences beside their scores."""
+
+    limits: Tensor  # (B,) the longest length of each, EOS counted, at least 1; there EOS is forced
+    lines: Tensor  # (B,) which line of the input each is: noise depends on it, and on no neighbour
+
+    @classmethod
+    def of(cls, limits: Tensor) -> Sentences:
+        """The lines are numbered from 0."""
+        return cls(limits, torch.arange(len(limits)))
+
+    def __len__(self) -> int:
+        return len(self.limits)
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,9 @@ class SearchStrategy(Protocol):
     uses: ClassVar[frozenset[str]]
     """The fields of SearchOptions that mean something here; a user who gives another one is told so."""
 
+    repeats: ClassVar[bool]
+    """Whether equal sentences always get equal hypotheses, so that one search is enough for all of them."""
+
     @property
     def rows(self) -> int:
         """The most hypotheses of one sentence that are scored at once: batches are the smaller for it."""
@@ -48,10 +68,9 @@ class SearchStrategy(Protocol):
         """From what a user asked for. Raises ConfigError for what this strategy cannot do."""
         ...
 
-    def __call__(self, scorer: Scorer[Any], tokens: Tensor, state: Any, limits: Tensor) -> list[list[Hypothesis]]:
+    def __call__(self, scorer: Scorer[Any], tokens: Tensor, state: Any, sentences: Sentences) -> list[list[Hypothesis]]:
         """Go on from ``state`` (one row a sentence) by consuming ``tokens`` (B,) first.
 
-        ``limits`` (B,): the longest length of each sentence, EOS counted, at least 1; there EOS is forced. Returns for each
-        sentence its hypotheses, best first: at least one, each complete.
+        Returns for each sentence its hypotheses, best first: at least one, each complete.
         """
         ...

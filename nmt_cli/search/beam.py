@@ -16,8 +16,8 @@ from torch import Tensor
 
 from nmt_cli.errors import ConfigError
 from nmt_cli.scoring.scorer import Scorer, State
-from nmt_cli.search.base import Hypothesis, refuse_nan
-from nmt_cli.search.normalization import LengthPower
+from nmt_cli.search.base import Hypothesis, Sentences, refuse_nan
+from nmt_cli.search.normalization import LengthPower, Normalization
 from nmt_cli.search.options import SearchOptions
 from nmt_cli.search.stopping import Bound, Progress, StoppingRule
 
@@ -28,11 +28,12 @@ S = TypeVar("S", bound=State)
 class BeamSearch:
     """The options. ``width`` is K; ``n_best`` (at most K) hypotheses are handed back for each sentence."""
 
-    uses: ClassVar[frozenset[str]] = frozenset({"beam", "n_best", "length_penalty"})
+    uses: ClassVar[frozenset[str]] = frozenset({"beam", "n_best", "length_penalty", "norm", "patience"})
+    repeats: ClassVar[bool] = True
 
     width: int = 5
     n_best: int = 1
-    norm: LengthPower = field(default_factory=LengthPower)
+    norm: Normalization = field(default_factory=LengthPower)
     stop: StoppingRule = field(default_factory=Bound)
 
     def __post_init__(self) -> None:
@@ -46,14 +47,14 @@ class BeamSearch:
 
     @classmethod
     def of(cls, options: SearchOptions) -> Self:
-        """Raises ConfigError for more candidates than the beam holds."""
-        return cls(options.beam, options.n_best, LengthPower(options.length_penalty))
+        """Raises ConfigError for more candidates than the beam holds, and for what is out of range."""
+        return cls(options.beam, options.n_best, options.normalization, options.stop)
 
-    def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor) -> list[list[Hypothesis]]:
+    def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
         """See SearchStrategy. Cost: one step of at most B K rows for each length."""
-        results: list[list[Hypothesis]] = [[] for _ in range(len(limits))]
-        beam = _Beam.start(limits, self.width)
-        for length in range(1, int(limits.max()) + 1):  # the length that a hypothesis has if it ends now
+        results: list[list[Hypothesis]] = [[] for _ in range(len(sentences))]
+        beam = _Beam.start(sentences.limits, self.width)
+        for length in range(1, int(sentences.limits.max()) + 1):  # the length that a hypothesis has if it ends now
             scores, state = scorer.step(tokens, state)
             log_probs, extensions = scores.best(2 * self.width)
             if bool((beam.limits == length).any()):

@@ -7,6 +7,8 @@ hash is the finaliser of SplitMix64 (Steele et al. 2014), all in 64-bit integers
 import torch
 from torch import Tensor
 
+from nmt_cli.errors import ConfigError
+
 _GOLDEN = -7046029254386353131  # 2^64 / golden ratio
 _FIRST, _SECOND = -4658895280553007687, -7723592293110705685
 
@@ -17,6 +19,12 @@ def keys(seed: int, *places: Tensor | int) -> Tensor:
     for place in places:
         key = _mixed(_mixed(key + _GOLDEN) + torch.as_tensor(place, dtype=torch.int64))
     return key
+
+
+def check_seed(seed: int) -> None:
+    """Raises ConfigError for a seed that is no key."""
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"--seed must be at least 0 and below 2^63, but is {seed}")
 
 
 def uniform(rows: Tensor, columns: Tensor) -> Tensor:

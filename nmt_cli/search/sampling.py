@@ -1,55 +1,21 @@
-"""A picker that draws the next token of each row, from all of the distribution or from its head."""
+"""Sampling: each token is drawn from the model's distribution, all of it or its head."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from nmt_cli.errors import ConfigError
+from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import noise
+from nmt_cli.search.ancestral import generate
+from nmt_cli.search.base import Hypothesis, Sentences
+from nmt_cli.search.head import Head
+from nmt_cli.search.options import SearchOptions
 
-
-@dataclass(frozen=True)
-class Head:
-    """Which tokens may be drawn, by the distribution at a temperature (Ackley et al. 1985). None: no such limit.
-
-    The most probable token always may.
-    """
-
-    temperature: float = 1.0  # towards 0 only the best is drawn, above 1 all come closer to each other
-    top_k: int | None = None  # the k most probable (Fan et al. 2018)
-    top_p: float | None = None  # the fewest that together have so much probability (Holtzman et al. 2020)
-    min_p: float | None = None  # those that have so large a part of the best one's probability (Nguyen et al. 2024)
-
-    def __post_init__(self) -> None:
-        """Raises ConfigError for what is out of range."""
-        if not 0 < self.temperature < float("inf"):
-            raise ConfigError(
-                f"the temperature must be above 0, but is {self.temperature}", "greedy search is its limit"
-            )
-        if self.top_k is not None and self.top_k < 1:
-            raise ConfigError(f"top-k must be at least 1, but is {self.top_k}")
-        for name, share in (("top-p", self.top_p), ("min-p", self.min_p)):
-            if share is not None and not 0 < share <= 1:
-                raise ConfigError(f"{name} must be above 0 and at most 1, but is {share}")
-
-    def __call__(self, logits: Tensor) -> Tensor:
-        """(N, V') log-probabilities to draw by, up to a constant of each row; -inf for what may not be drawn."""
-        best = logits.double().amax(1, keepdim=True)  # becomes 0, so that no temperature makes it infinite
-        log_probs = torch.log_softmax((logits.double() - best) / self.temperature, 1)
-        allowed = torch.ones_like(log_probs, dtype=torch.bool)
-        if self.top_k is not None:
-            kept = log_probs.topk(min(self.top_k, log_probs.shape[1]), 1).indices
-            allowed &= torch.zeros_like(allowed).scatter_(1, kept, True)
-        if self.top_p is not None:
-            ranked, order = log_probs.sort(dim=1, descending=True, stable=True)
-            before = ranked.exp().cumsum(1) - ranked.exp()  # the probability of all better ones
-            allowed &= torch.zeros_like(allowed).scatter_(1, order, before < self.top_p)
-        if self.min_p is not None:
-            allowed &= log_probs >= log_probs.amax(1, keepdim=True) + math.log(self.min_p)
-        return log_probs.masked_fill(~allowed, -torch.inf)
+S = TypeVar("S", bound=State)
 
 
 @dataclass(frozen=True)
@@ -66,3 +32,39 @@ class Sampler:
         keys = noise.keys(self.seed, self.lines[row], self.samples[row], step)
         drawn = self.head(scores.logits) + noise.gumbel(keys, scores.columns)
         return scores.columns[drawn.argmax(1)]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """``count`` independent draws for each sentence, best first; equal ones stay, as often as they were drawn."""
+
+    uses: ClassVar[frozenset[str]] = frozenset({"n_best", "temperature", "top_k", "top_p", "min_p", "epsilon", "seed"})
+    repeats: ClassVar[bool] = False
+
+    count: int = 1
+    head: Head = field(default_factory=Head)
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"the number of samples must be at least 1, but is {self.count}")
+        noise.check_seed(self.seed)
+
+    @property
+    def rows(self) -> int:
+        """All samples at once."""
+        return self.count
+
+    @classmethod
+    def of(cls, options: SearchOptions) -> Self:
+        """``n_best`` samples. Raises ConfigError for a head out of range."""
+        return cls(options.n_best, options.head, options.seed)
+
+    def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
+        """See SearchStrategy; the score is the log-probability. Cost: one step of at most B rows a sample for each length."""
+        rows = torch.arange(len(sentences)).repeat_interleave(self.count)
+        samples = torch.arange(self.count).repeat(len(sentences))
+        sampler = Sampler(self.head, self.seed, sentences.lines[rows], samples)
+        drawn = generate(scorer, tokens[rows], state.select(rows), sentences.limits[rows], sampler)
+        groups = (drawn[first : first + self.count] for first in range(0, len(drawn), self.count))
+        return [sorted(group, key=lambda hypothesis: -hypothesis.log_prob) for group in groups]

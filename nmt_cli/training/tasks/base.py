@@ -1,13 +1,14 @@
 """What the trainer, and the commands that measure a model, know of a task."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.errors import ConfigError
+from nmt_cli.inference.choice import Choice
 from nmt_cli.models.base import Model
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Settings, TrainingSettings
@@ -49,19 +50,15 @@ class Report:
 class Measuring:
     """How a model is to be measured, as typed; None: nothing was said."""
 
-    search: str | None = None
-    beam: int | None = None
-    length_penalty: float | None = None
+    search: Choice = field(default_factory=Choice)
     resamples: int | None = None  # of the bootstrap
     against: str | None = None  # a file of translations to compare with
     output: Path | None = None  # where the outputs go
 
     def refuse(self, task: str, *names: str) -> None:
-        """Raises ConfigError where one of these was said, which mean nothing to a model of this task."""
-        for name in names:
-            if getattr(self, name) is not None:
-                option = f"--{name.replace('_', '-')}"
-                raise ConfigError(f"{option} means nothing to a model of the task {task}")
+        """Raises ConfigError where a search or one of these was asked for, which mean nothing to a model of this task."""
+        for name in [*self.search.asked, *(name for name in names if getattr(self, name) is not None)]:
+            raise ConfigError(f"--{name.replace('_', '-')} means nothing to a model of the task {task}")
 
 
 class Measured(Protocol):

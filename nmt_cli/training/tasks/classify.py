@@ -72,7 +72,7 @@ class Classify:
     @staticmethod
     def evaluate(directory: ModelDirectory, files: Sequence[str], measuring: Measuring) -> Confusion:
         """Accuracy on ``label<TAB>text`` lines; blank ones are left out."""
-        measuring.refuse("classify", "search", "beam", "length_penalty", "resamples", "against", "output")
+        measuring.refuse("classify", "resamples", "against", "output")
         file = one_file(files, "labelled text")
         name, classifier = called(file), LineClassifier.open(directory)
         texts, true = [], []

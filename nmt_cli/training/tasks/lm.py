@@ -75,7 +75,7 @@ class LanguageModelling:
     @staticmethod
     def evaluate(directory: ModelDirectory, files: Sequence[str], measuring: Measuring) -> Perplexity:
         """Perplexity of a text; blank lines are left out."""
-        measuring.refuse("lm", "search", "beam", "length_penalty", "resamples", "against", "output")
+        measuring.refuse("lm", "resamples", "against", "output")
         name = one_file(files, "the text of a language model")
         return perplexity_of(directory, read(name), called(name))
 

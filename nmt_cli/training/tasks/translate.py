@@ -25,16 +25,14 @@ from nmt_cli.evaluation.metrics import MetricScore, bleu, each_score, metrics_fo
 from nmt_cli.evaluation.significance import PairedScore, paired_bootstrap, paired_table
 from nmt_cli.evaluation.texts import check_counts, read, warn_of_form
 from nmt_cli.inference import workers
-from nmt_cli.inference.job import Job, strategy_for
+from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.translator import Engine, Translator
 from nmt_cli.models.base import Decodable, Loss, Model
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import check_output
 from nmt_cli.runs.files import output as writing
-from nmt_cli.search import STRATEGIES
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import SearchStrategy
-from nmt_cli.search.options import SearchOptions
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training.stream import Reader, RowReader
 from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, refuse_window
@@ -93,6 +91,7 @@ class Translate:
             lambda batches: map(engine.search, batches),
             self.corpus.settings.max_length,
             _BATCH_TOKENS,
+            repeats=True,
         )
         outputs = [translation.text for translation in translator.translate(sources)]
         score = bleu(outputs, [references], language=language)
@@ -107,7 +106,7 @@ class Translate:
         """BLEU, chrF2 and TER of a beam search on the held-out test split."""
         sources, references = _texts(self.corpus.test)
         own = directory.settings.search
-        strategy = STRATEGIES["beam"].of(SearchOptions(own.beam, 1, own.length_penalty))
+        strategy = Choice().strategy(directory)
         found = evaluate(directory, Texts(sources, [references]), strategy)
         heading = f"test, {console.count(len(sources), 'sentence')}, beam {own.beam}:"
         said = (heading, *(f"  {score}" for score in found.scores))
@@ -127,9 +126,7 @@ class Translate:
             raise ConfigError(f"--resamples must be {also}at least {FEWEST_RESAMPLES}, but is {resamples}")
         if measuring.output is not None:
             check_output(measuring.output)
-        job = Job(directory.path, search=measuring.search or "beam", beam=measuring.beam,
-                  length_penalty=measuring.length_penalty)  # fmt: skip
-        strategy = strategy_for(directory, job)
+        strategy = measuring.search.strategy(directory)
         language = directory.manifest.languages[1]
         compared = [against] if against is not None else []
         texts = {name: read(name) for name in [source, *names, *compared]}

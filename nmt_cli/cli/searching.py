@@ -1,0 +1,88 @@
+"""The options of every search, which the commands that search share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from nmt_cli.inference.choice import Choice
+
+_SEARCH = "Search"
+_HEAD = "Sampling (sample, stochastic, mbr)"
+
+
+def _option(help_: str, *, panel: str = _SEARCH, metavar: str | None = None) -> Any:
+    return typer.Option(help=help_, rich_help_panel=panel, metavar=metavar)
+
+
+@dataclass(frozen=True)
+class SearchTyped:
+    """What was typed of a search; None: nothing. The fields are options, and those of SearchOptions."""
+
+    search: Annotated[
+        str | None,
+        _option("How translations are found: beam (default), greedy, sample, diverse, stochastic, mbr, exact."),
+    ] = None
+    beam: Annotated[int | None, _option("Width of the beam; without: as in the model's settings, usually 5.")] = None
+    n_best: Annotated[int | None, _option("So many candidates for each line, best first.")] = None
+    length_penalty: Annotated[
+        float | None,
+        _option("Score = log p / norm(length); norm = length ** this; 0: no normalisation, 1: the average of a token."),
+    ] = None
+    norm: Annotated[
+        str | None, _option("power, or google: norm = ((5 + length) / 6) ** --length-penalty (Wu et al. 2016).")
+    ] = None
+    patience: Annotated[
+        float | None,
+        _option("End a sentence when so many times the beam have ended; without: when nothing can win any more."),
+    ] = None
+    temperature: Annotated[float | None, _option("Below 1: nearer to the best token.", panel=_HEAD)] = None
+    top_k: Annotated[int | None, _option("Draw from the k most probable tokens.", panel=_HEAD)] = None
+    top_p: Annotated[
+        float | None, _option("Draw from the fewest tokens that together have so much probability.", panel=_HEAD)
+    ] = None
+    min_p: Annotated[
+        float | None, _option("Draw from tokens with so large a part of the best one's probability.", panel=_HEAD)
+    ] = None
+    epsilon: Annotated[float | None, _option("Draw from tokens with at least so much probability.", panel=_HEAD)] = None
+    seed: Annotated[int | None, _option("Other draws for another number; without: 1.", panel=_HEAD)] = None
+
+    def choice(self) -> Choice:
+        """For the rooms below."""
+        from nmt_cli.inference.choice import Choice
+
+        typed = {name: value for name, value in vars(self).items() if value is not None and name != "search"}
+        return Choice(self.search, typed)
+
+
+def searching(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with a parameter ``search: SearchTyped`` gets one option for each of its fields: typer knows no groups."""
+    own = inspect.signature(command, eval_str=True)
+    hints = get_type_hints(SearchTyped, include_extras=True)
+    names = [field.name for field in fields(SearchTyped)]
+    typed = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(SearchTyped)
+    ]
+
+    @wraps(command)
+    def expanded(**values: Any) -> None:
+        search = SearchTyped(**{name: values.pop(name) for name in names})
+        command(**values, search=search)
+
+    rest = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in own.parameters.items()
+        if name != "search"
+    ]
+    expanded.__signature__ = inspect.Signature([*rest, *typed])  # type: ignore[attr-defined]
+    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in [*rest, *typed]}
+    return expanded

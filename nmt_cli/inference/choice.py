@@ -1,0 +1,83 @@
+"""Which search, with which options, over which model's own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nmt_cli.errors import ConfigError
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.search import STRATEGIES
+from nmt_cli.search.base import SearchStrategy
+from nmt_cli.search.options import SearchOptions
+from nmt_cli.settings import SearchSettings, check
+from nmt_cli.text.tokenizer import Tokenizer
+
+Utility = Callable[[Sequence[str], Sequence[int]], list[float]]
+"""Distinct texts and how often each was found -> the expected utility of each."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A search by its name, and what was typed for it; all else is as the model's settings say."""
+
+    search: str | None = None  # None: beam
+    typed: Mapping[str, Any] = field(default_factory=dict)  # fields of SearchOptions
+    utilities: Mapping[str, Utility] = field(default_factory=dict)  # by name, for minimum Bayes risk
+
+    @property
+    def name(self) -> str:
+        """Of the search."""
+        return self.search or "beam"
+
+    @property
+    def asked(self) -> list[str]:
+        """All that was typed, by name."""
+        return [*(["search"] if self.search else []), *self.typed]
+
+    @property
+    def n_best(self) -> int:
+        """How many candidates of each line are wanted."""
+        return int(self.typed.get("n_best", 1))
+
+    def strategy(self, directory: ModelDirectory) -> SearchStrategy:
+        """The search that is asked for. Raises ConfigError for an option out of range, or one that it does not know."""
+        if self.n_best < 1:
+            raise ConfigError(f"--n-best must be at least 1, but is {self.n_best}")
+        kind = STRATEGIES[self.name]
+        for name in self.typed:
+            if name not in kind.uses and self.typed[name] != getattr(SearchOptions, name):
+                raise ConfigError(f"--{name.replace('_', '-')} means nothing to {self.name} search", _known_by(name))
+        own = directory.settings.search.model_dump()
+        typed = {name: value for name, value in self.typed.items() if name in own}
+        settings = check(SearchSettings, "search", {**own, **typed}, "command line")
+        beam = settings.beam if "beam" in typed else max(settings.beam, self.n_best)
+        options = replace(
+            SearchOptions(**{name: value for name, value in self.typed.items() if name not in own}),
+            beam=beam,
+            length_penalty=settings.length_penalty,
+        )
+        if "utility" in kind.uses:
+            options = replace(options, judge=Judge(directory.tokenizer, self._utility(options.utility)))
+        return kind.of(options)
+
+    def _utility(self, name: str) -> Utility:
+        return self.utilities[name]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A utility of texts, for ids."""
+
+    tokenizer: Tokenizer
+    utility: Utility
+
+    def __call__(self, hypotheses: Sequence[tuple[int, ...]], counts: Sequence[int]) -> list[float]:
+        """The expected utility of each. Different ids may be the same text."""
+        return self.utility([self.tokenizer.decode(ids) for ids in hypotheses], counts)
+
+
+def _known_by(option: str) -> str:
+    """The searches that an option means something to."""
+    return "known by --search " + " or ".join(name for name in STRATEGIES if option in STRATEGIES[name].uses)
