@@ -31,12 +31,7 @@ def run(model: Model, strategy: SearchStrategy, source: Sequences, sentences: Se
 
 def sentences_of(source: Sequences) -> Sentences:
     """A limit that depends on the sentence alone."""
-    return Sentences.of(source.lengths + 2)
-
-
-def some(sentences: Sentences, places: Tensor) -> Sentences:
-    """A part of them, or another order."""
-    return Sentences(sentences.limits[places], sentences.lines[places])
+    return Sentences.of(source.lengths + 2, source.lengths)
 
 
 def inputs_of(model: Model, batch: Batch) -> Tensor:
@@ -83,9 +78,9 @@ def neighbours_change_nothing(model: Model, strategy: SearchStrategy, source: Se
     sentences = sentences_of(source)
     together = run(model, strategy, source, sentences)
     order = torch.randperm(len(source), generator=torch.Generator().manual_seed(5))
-    shuffled = run(model, strategy, Sequences(source.tokens[order], source.lengths[order]), some(sentences, order))
+    shuffled = run(model, strategy, Sequences(source.tokens[order], source.lengths[order]), sentences.at(order))
     for index in range(len(source)):
-        single = run(model, strategy, alone(source, index), some(sentences, torch.tensor([index])))[0]
+        single = run(model, strategy, alone(source, index), sentences.at(torch.tensor([index])))[0]
         for other in (together[index], shuffled[int((order == index).nonzero())]):
             assert [h.tokens for h in other] == [h.tokens for h in single]
             for one, two in zip(other, single, strict=True):
@@ -98,7 +93,7 @@ def neighbours_change_only_ties(model: Model, judge: Model, strategy: SearchStra
     sentences = sentences_of(source)
     for index, together in enumerate(run(model, strategy, source, sentences)):
         own = alone(source, index)
-        single = run(model, strategy, own, some(sentences, torch.tensor([index])))[0][0]
+        single = run(model, strategy, own, sentences.at(torch.tensor([index])))[0][0]
         values = [oracles.log_prob(judge, own, found.tokens) for found in (together[0], single)]
         assert abs(together[0].log_prob - values[0]) < 1e-4 * len(together[0].tokens)
         if together[0].tokens != single.tokens:

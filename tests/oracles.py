@@ -154,7 +154,13 @@ def greedy(following: Next, limit: int) -> tuple[tuple[int, ...], float]:
 
 
 def beam_search(
-    following: Next, limit: int, width: int, n_best: int, exponent: float, patience: float | None = None
+    following: Next,
+    limit: int,
+    width: int,
+    n_best: int,
+    exponent: float,
+    patience: float | None = None,
+    penalty: Callable[[tuple[int, ...]], float] = lambda _: 0.0,
 ) -> list[tuple[tuple[int, ...], float, float]]:
     """(tokens, log p, score) of the ``n_best``, for one sentence. Without ``patience`` the search stops by the bound.
 
@@ -174,7 +180,7 @@ def beam_search(
         extensions = extensions[: 2 * width]
         for rank, (tokens, total) in enumerate(extensions):
             if tokens[-1] == EOS and rank < width:
-                finished.append((tokens, total, total / length**exponent))
+                finished.append((tokens, total, total / length**exponent + penalty(tokens)))
                 ended += 1
         finished = sorted(finished, key=lambda item: -item[2])[:width]
         live = [extension for extension in extensions if extension[0][-1] != EOS][:width]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SEARCH = "Search"
 _HEAD = "Sampling (sample, stochastic, mbr)"
+_RISK = "Minimum Bayes risk (mbr)"
 
 
 def _option(help_: str, *, panel: str = _SEARCH, metavar: str | None = None) -> Any:
@@ -42,6 +43,10 @@ class SearchTyped:
         float | None,
         _option("End a sentence when so many times the beam have ended; without: when nothing can win any more."),
     ] = None
+    coverage: Annotated[
+        float | None,
+        _option("Weight of a penalty for source words that nothing attended to (Wu et al. 2016); without: 0."),
+    ] = None
     temperature: Annotated[float | None, _option("Below 1: nearer to the best token.", panel=_HEAD)] = None
     top_k: Annotated[int | None, _option("Draw from the k most probable tokens.", panel=_HEAD)] = None
     top_p: Annotated[
@@ -52,13 +57,32 @@ class SearchTyped:
     ] = None
     epsilon: Annotated[float | None, _option("Draw from tokens with at least so much probability.", panel=_HEAD)] = None
     seed: Annotated[int | None, _option("Other draws for another number; without: 1.", panel=_HEAD)] = None
+    samples: Annotated[
+        int | None, _option("So many are drawn; without: 64, by --epsilon 0.02 unless told otherwise.", panel=_RISK)
+    ] = None
+    mbr_candidates: Annotated[
+        str | None, _option("What is chosen from: sample (default), or beam: all that --beam finds.", panel=_RISK)
+    ] = None
+    utility: Annotated[
+        str | None,
+        _option("How well one candidate agrees with another: chrf (default), or bleu (words between spaces).", panel=_RISK),
+    ] = None
+    mbr_aggregate: Annotated[
+        bool,
+        typer.Option(
+            "--mbr-aggregate",
+            help="An approximation, quicker: candidates are compared with the mean of all, not with each.",
+            rich_help_panel=_RISK,
+        ),
+    ] = False
 
     def choice(self) -> Choice:
         """For the rooms below."""
+        from nmt_cli.evaluation.utility import AGGREGATES, UTILITIES
         from nmt_cli.inference.choice import Choice
 
         typed = {name: value for name, value in vars(self).items() if value is not None and name != "search"}
-        return Choice(self.search, typed)
+        return Choice(self.search, typed, UTILITIES, AGGREGATES)
 
 
 def searching(command: Callable[..., None]) -> Callable[..., None]:

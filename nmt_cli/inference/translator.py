@@ -80,7 +80,8 @@ class Engine:
         batch = Sequences.of(sources)
         limits = torch.tensor([self.limit(length) for length in batch.lengths.tolist()])
         with torch.inference_mode():
-            return self.strategy(self.model, *self.model.start(batch), Sentences(limits, torch.tensor(lines)))
+            sentences = Sentences(limits, torch.tensor(lines), batch.lengths)
+            return self.strategy(self.model, *self.model.start(batch), sentences)
 
 
 Run = Callable[[list[list[Piece]]], Iterable[Searched]]

@@ -22,11 +22,16 @@ class Sentences:
 
     limits: Tensor  # (B,) the longest length of each, EOS counted, at least 1; there EOS is forced
     lines: Tensor  # (B,) which line of the input each is: noise depends on it, and on no neighbour
+    sources: Tensor  # (B,) how long each source is, EOS counted; 0 where there is none
 
     @classmethod
-    def of(cls, limits: Tensor) -> Sentences:
+    def of(cls, limits: Tensor, sources: Tensor | None = None) -> Sentences:
         """The lines are numbered from 0."""
-        return cls(limits, torch.arange(len(limits)))
+        return cls(limits, torch.arange(len(limits)), torch.zeros_like(limits) if sources is None else sources)
+
+    def at(self, places: Tensor) -> Sentences:
+        """Some of them, in that order."""
+        return Sentences(self.limits[places], self.lines[places], self.sources[places])
 
     def __len__(self) -> int:
         return len(self.limits)

@@ -17,6 +17,7 @@ from torch import Tensor
 from nmt_cli.errors import ConfigError
 from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.search.base import Hypothesis, Sentences, refuse_nan
+from nmt_cli.search.coverage import CoveragePenalty
 from nmt_cli.search.normalization import LengthPower, Normalization
 from nmt_cli.search.options import SearchOptions
 from nmt_cli.search.stopping import Bound, Progress, StoppingRule
@@ -28,13 +29,14 @@ S = TypeVar("S", bound=State)
 class BeamSearch:
     """The options. ``width`` is K; ``n_best`` (at most K) hypotheses are handed back for each sentence."""
 
-    uses: ClassVar[frozenset[str]] = frozenset({"beam", "n_best", "length_penalty", "norm", "patience"})
+    uses: ClassVar[frozenset[str]] = frozenset({"beam", "n_best", "length_penalty", "norm", "patience", "coverage"})
     repeats: ClassVar[bool] = True
 
     width: int = 5
     n_best: int = 1
     norm: Normalization = field(default_factory=LengthPower)
     stop: StoppingRule = field(default_factory=Bound)
+    penalty: CoveragePenalty = field(default_factory=CoveragePenalty)
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_best <= self.width:
@@ -48,17 +50,19 @@ class BeamSearch:
     @classmethod
     def of(cls, options: SearchOptions) -> Self:
         """Raises ConfigError for more candidates than the beam holds, and for what is out of range."""
-        return cls(options.beam, options.n_best, options.normalization, options.stop)
+        penalty = CoveragePenalty(options.coverage)
+        return cls(options.beam, options.n_best, options.normalization, options.stop, penalty)
 
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
         """See SearchStrategy. Cost: one step of at most B K rows for each length."""
         results: list[list[Hypothesis]] = [[] for _ in range(len(sentences))]
-        beam = _Beam.start(sentences.limits, self.width)
+        beam = _Beam.start(sentences, self.width)
         for length in range(1, int(sentences.limits.max()) + 1):  # the length that a hypothesis has if it ends now
             scores, state = scorer.step(tokens, state)
             log_probs, extensions = scores.best(2 * self.width)
             if bool((beam.limits == length).any()):
                 log_probs, extensions = _force_end(beam, length, log_probs, extensions, scores.of, scorer.eos)
+            beam = beam.attending(self.penalty.attended(scores))
             beam, parents = self._extend(beam, length, log_probs, extensions, scorer.eos)
             beam = self._prune(beam)
             stays = beam.alive.any(1)
@@ -88,7 +92,8 @@ class BeamSearch:
         refuse_nan(best)
         # 2. the finished pool: the old ones and those that end now, among the first K, the K best by score
         ends = (token == eos) & (torch.arange(token.shape[1]) < self.width) & ~torch.isneginf(best)
-        fresh = torch.where(ends, best / self.norm(length), -torch.inf)
+        penalties = self.penalty(beam.coverage, beam.sources).gather(1, parent)
+        fresh = torch.where(ends, best / self.norm(length) + penalties, -torch.inf)
         scores, chosen = torch.cat([beam.finished, fresh], 1).topk(self.width, 1)
         grown = torch.cat([beam.tokens.gather(1, _wide(parent, length - 1)), token[:, :, None]], 2)  # (B, 2K, T)
         pool = torch.cat([torch.cat([beam.finished_tokens, _pad(beam.finished_tokens, eos)], 2), grown], 1)
@@ -99,6 +104,7 @@ class BeamSearch:
             beam,
             log_probs=alive,
             tokens=grown.gather(1, _wide(going, length)),
+            coverage=beam.coverage.gather(1, _wide(parent.gather(1, going), beam.coverage.shape[2])),
             finished=scores,
             finished_log_probs=torch.cat([beam.finished_log_probs, best], 1).gather(1, chosen),
             finished_tokens=pool.gather(1, _wide(chosen, length)),
@@ -119,23 +125,27 @@ class _Beam:
 
     sentence: Tensor  # (B,) which input each is
     limits: Tensor  # (B,)
+    sources: Tensor  # (B,) lengths
     log_probs: Tensor  # (B, K) of the live pool, -inf where there is no hypothesis
     tokens: Tensor  # (B, K, T)
+    coverage: Tensor  # (B, K, S) the attention that each live hypothesis has spent; S = 0 where nobody asks
     finished: Tensor  # (B, K) scores, best first, -inf where there is none
     finished_log_probs: Tensor  # (B, K)
     finished_tokens: Tensor  # (B, K, T), EOS behind each end
     ended: Tensor  # (B,) how many have ended so far
 
     @classmethod
-    def start(cls, limits: Tensor, width: int) -> _Beam:
+    def start(cls, sentences: Sentences, width: int) -> _Beam:
         """One live hypothesis a sentence: the empty one."""
-        count = len(limits)
+        count = len(sentences)
         none = torch.full((count, width), -torch.inf)
         return cls(
             torch.arange(count),
-            limits,
+            sentences.limits,
+            sentences.sources,
             torch.zeros(count, 1),
             torch.zeros(count, 1, 0, dtype=torch.long),
+            torch.zeros(count, 1, 0),
             none,
             none,
             torch.zeros(count, width, 0, dtype=torch.long),
@@ -146,6 +156,13 @@ class _Beam:
     def alive(self) -> Tensor:
         """(B, K) which places of the live pool hold a hypothesis."""
         return ~torch.isneginf(self.log_probs)
+
+    def attending(self, attended: Tensor) -> _Beam:
+        """With the attention (N, S) of one step more."""
+        if attended.shape[1] == 0:
+            return self
+        before = self.coverage if self.coverage.shape[2] else attended.new_zeros(*self.alive.shape, attended.shape[1])
+        return replace(self, coverage=before.index_put((self.alive,), before[self.alive] + attended))
 
     def at(self, keep: Tensor) -> _Beam:
         """The sentences where ``keep`` (B,) is true."""
@@ -176,7 +193,7 @@ def _force_end(
 
 
 def _wide(places: Tensor, length: int) -> Tensor:
-    """(B, J) as an index that gathers whole hypotheses from (B, K, length)."""
+    """(B, J) as an index that gathers whole rows from (B, K, length)."""
     return places[:, :, None].expand(-1, -1, length)
 
 
