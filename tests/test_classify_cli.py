@@ -111,7 +111,7 @@ def test_given_dev_and_test_and_a_prepared_folder(nmt: Nmt) -> None:
     shown = [line.split() for line in result.stderr.split("\n")]
     assert shown[:4] == [["texts"], ["read", "800"], ["read", "for", "dev", "20"], ["read", "for", "test", "51"]]
     assert "50 ids in the vocabulary" in result.stderr
-    assert result.stderr.endswith("next: nmt train d -o model --task classify\n")
+    assert result.stderr.endswith("next: nmt train d -o model\n")
     trained = nmt("train", "d", "-o", "m", *QUICK)
     assert trained.exit_code == 0, trained.stderr
     assert "test, 50 texts:" in trained.stderr

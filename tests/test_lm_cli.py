@@ -152,8 +152,8 @@ def test_one_file_for_dev_and_one_for_test(spelling: tuple[str, ...], nmt: Nmt) 
     assert [line.split() for line in prepared.stderr.split("\n")[:6]] == [
         ["lines"], ["read", "600"], ["read", "for", "dev", "8"], ["read", "for", "test", "9"], ["train", "600"], ["dev", "8"],
     ]  # fmt: skip
-    assert prepared.stderr.endswith("next: nmt train d -o model --task lm\n")
-    assert nmt("train", "d", "-o", "n", *words).exit_code == 0
+    assert prepared.stderr.endswith("next: nmt train d -o model\n")
+    assert nmt("train", "d", "-o", "n", *brief("lm-transformer", 3)).exit_code == 0, "the folder says its task"
     both = nmt("train", "--dev", "dev.en", "a.en", "a.en", "-o", "o", *words)
     assert said(both, 1) == "error: a text must be one file, but is 2"
 
@@ -208,7 +208,7 @@ def test_stopped_in_the_middle_of_anything(name: str, window: int, here: Path, n
         (["a.en", "--task", "lm", "--dev"], 2, "option '--dev' requires an argument"),
         (["a.en", "--task="], 2, "task must be a known name, but is ''"),
         (["a.en", "--task", "lm", "--test", "none"], 1, "none must be a file, but there is none"),
-        (["d", "-o", "m"], 1, "d must be prepared for the task translate, but holds text"),
+        (["d", "--task", "translate", "-o", "m"], 1, "d must be prepared for the task translate, but holds text"),
         (["d", "--task", "classify", "-o", "m"], 1, "d must be prepared for the task classify, but holds text"),
         (["d", "--task", "lm", "--dev", "a.en"], 2, "d is prepared: --dev, --test and --languages belong to nmt preprocess"),
     ],

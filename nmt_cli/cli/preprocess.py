@@ -54,5 +54,4 @@ def preprocess(
     console.say(report.summary())
     if report.languages == unknown(inputs.train) and task == DEFAULT_TASK:
         console.warn("the names of the files do not tell the languages: --languages en-de would")
-    wanted = "" if task == DEFAULT_TASK else f" --task {task}"
-    console.say(f"next: nmt train {output} -o model{wanted}")
+    console.say(f"next: nmt train {output} -o model")

@@ -28,7 +28,12 @@ def train(
     dev: DevOption = None,
     test: TestOption = None,
     languages: LanguagesOption = None,
-    task: Annotated[str, typer.Option(help="What the model is for: translate, lm or classify.")] = DEFAULT_TASK,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What the model is for: translate, lm or classify; without: what FILE was prepared for, or translate."
+        ),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Ready settings; without: chosen by the size of the corpus.")
     ] = None,
@@ -49,6 +54,7 @@ def train(
 
     nmt train corpus.en corpus.de -o model
     """
+    from nmt_cli.corpus.dataset import PreparedCorpus
     from nmt_cli.errors import ConfigError
     from nmt_cli.settings import assignment, merge, read_toml
     from nmt_cli.training.request import Request
@@ -65,6 +71,8 @@ def train(
         if dev or test or languages:
             raise ConfigError(f"{files[0]} is prepared: --dev, --test and --languages belong to nmt preprocess")
         corpus: Path | Inputs = files[0]
+        task = PreparedCorpus.open(files[0]).task if task is None else task
     else:
+        task = DEFAULT_TASK if task is None else task
         corpus = Sets(files, dev, test, languages).inputs(task)
     raise typer.Exit(run(Request(corpus, output, task, preset, table, restart)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt_cli.corpus.files import LABEL
+from nmt_cli.corpus.files import FILES, LABEL
 from nmt_cli.corpus.prepare import FORMAT, MANIFEST
 from nmt_cli.corpus.rows import TEXT, Items, Rows, id_type
 from nmt_cli.errors import DataError
@@ -113,6 +113,11 @@ class PreparedCorpus:
     def labels(self) -> Labels | None:
         """The labels, where there is a column of them. Raises DataError where their file is missing or damaged."""
         return Labels.load(self.folder) if LABEL in self.columns else None
+
+    @property
+    def task(self) -> str:
+        """What it was prepared for."""
+        return next(task for task in FILES if FILES[task].columns == self.columns)
 
     @property
     def sizes(self) -> Sizes:
