@@ -1,8 +1,9 @@
 """The slow, obvious version of each clever thing. The fast one must equal it."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -10,6 +11,8 @@ from torch import Tensor
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Decodable
 from nmt_cli.text.tokenizer import EOS
+
+T = TypeVar("T")
 
 
 def attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
@@ -123,6 +126,22 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Te
     wanted = torch.full_like(log_probs, smoothing / logits.shape[1])
     wanted[torch.arange(len(targets)), targets] += 1 - smoothing
     return -(wanted * log_probs).sum(), -log_probs[torch.arange(len(targets)), targets].sum()
+
+
+def expected_utilities(utility: Callable[[T, T], float], candidates: Sequence[T], counts: Sequence[int]) -> list[float]:
+    """The mean utility of each candidate against all that were drawn, equal ones repeated (Eikema & Aziz 2020, eq. 3)."""
+    drawn = [candidate for candidate, count in zip(candidates, counts, strict=True) for _ in range(count)]
+    return [sum(utility(candidate, other) for other in drawn) / len(drawn) for candidate in candidates]
+
+
+def common(ids: tuple[int, ...], other: tuple[int, ...]) -> float:
+    """A utility of ids: the share of tokens that two hypotheses have in common."""
+    return 2 * sum((Counter(ids) & Counter(other)).values()) / (len(ids) + len(other))
+
+
+def judge(hypotheses: Sequence[tuple[int, ...]], counts: Sequence[int]) -> list[float]:
+    """For minimum Bayes risk: what each is worth by what it has in common with all."""
+    return expected_utilities(common, hypotheses, counts)
 
 
 Next = Callable[[tuple[int, ...]], dict[int, float]]

@@ -11,10 +11,11 @@ from nmt_cli.search import STRATEGIES
 from nmt_cli.search.base import SearchStrategy
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.head import Head
+from nmt_cli.search.mbr import MinimumBayesRisk
 from nmt_cli.search.normalization import GoogleNorm, LengthPower
 from nmt_cli.search.sampling import Sampling
 from nmt_cli.search.stopping import Patience
-from tests import laws
+from tests import laws, oracles
 from tests.tiny import TINY, entropy, random_batch, random_model
 
 SEARCHES: dict[str, list[SearchStrategy]] = {
@@ -28,6 +29,10 @@ SEARCHES: dict[str, list[SearchStrategy]] = {
         BeamSearch(3, n_best=2, norm=LengthPower(0.6)),
         BeamSearch(4, n_best=4, stop=Patience()),
         BeamSearch(2, stop=Patience(2.0)),
+    ],
+    "mbr": [
+        MinimumBayesRisk(Sampling(8, Head(1.5), seed=3), oracles.judge, 3),
+        MinimumBayesRisk(BeamSearch(5, 5), oracles.judge, 2),
     ],
 }
 CASES = [

@@ -65,16 +65,18 @@ class SearchTyped:
     ] = None
     utility: Annotated[
         str | None,
-        _option("How well one candidate agrees with another: chrf (default), or bleu (words between spaces).", panel=_RISK),
+        _option(
+            "How well one candidate agrees with another: chrf (default), or bleu (words between spaces).", panel=_RISK
+        ),
     ] = None
     mbr_aggregate: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--mbr-aggregate",
             help="An approximation, quicker: candidates are compared with the mean of all, not with each.",
             rich_help_panel=_RISK,
         ),
-    ] = False
+    ] = None
 
     def choice(self) -> Choice:
         """For the rooms below."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +26,7 @@ class Choice:
     search: str | None = None  # None: beam
     typed: Mapping[str, Any] = field(default_factory=dict)  # fields of SearchOptions
     utilities: Mapping[str, Utility] = field(default_factory=dict)  # by name, for minimum Bayes risk
+    aggregates: Mapping[str, Utility] = field(default_factory=dict)  # their approximations
 
     @property
     def name(self) -> str:
@@ -57,13 +59,14 @@ class Choice:
             SearchOptions(**{name: value for name, value in self.typed.items() if name not in own}),
             beam=beam,
             length_penalty=settings.length_penalty,
+            typed=frozenset(self.typed),
         )
         if "utility" in kind.uses:
-            options = replace(options, judge=Judge(directory.tokenizer, self._utility(options.utility)))
+            options = replace(options, judge=Judge(directory.tokenizer, self._utility(options)))
         return kind.of(options)
 
-    def _utility(self, name: str) -> Utility:
-        return self.utilities[name]
+    def _utility(self, options: SearchOptions) -> Utility:
+        return (self.aggregates if options.mbr_aggregate else self.utilities)[options.utility]
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,13 @@ class Judge:
     utility: Utility
 
     def __call__(self, hypotheses: Sequence[tuple[int, ...]], counts: Sequence[int]) -> list[float]:
-        """The expected utility of each. Different ids may be the same text."""
-        return self.utility([self.tokenizer.decode(ids) for ids in hypotheses], counts)
+        """The expected utility of each. Different ids may be the same text, which then is judged once."""
+        texts = [self.tokenizer.decode(ids) for ids in hypotheses]
+        found: Counter[str] = Counter()
+        for text, count in zip(texts, counts, strict=True):
+            found[text] += count
+        utilities = dict(zip(found, self.utility(list(found), list(found.values())), strict=True))
+        return [utilities[text] for text in texts]
 
 
 def _known_by(option: str) -> str:

@@ -30,12 +30,13 @@ class SearchOptions:
     groups: int | None = None
     diversity: float | None = None
     samples: int | None = None
-    candidates: str = "sample"
+    mbr_candidates: str = "sample"
     utility: str = "chrf"
-    aggregate: bool = False
+    mbr_aggregate: bool = False
     judge: Judge | None = None
     nodes: int | None = None
     seconds: float | None = None
+    typed: frozenset[str] = frozenset()  # the fields that a user gave; the others are as usual, or the model's own
 
     @property
     def normalization(self) -> Normalization:
