@@ -1,0 +1,156 @@
+"""What a user forbids, each in a few lines: scores and what was written so far -> scores.
+
+A processor bans tokens, whatever they score; what is left does not become more probable by it. EOS is banned by nothing but
+MinLength, so that every hypothesis can end.
+
+Letters: N rows, T tokens written so far, V' scored columns of the vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nmt_cli.errors import ConfigError
+from nmt_cli.scoring.scores import Scores
+
+NOTHING = -1
+"""Stands behind the end of a row that is shorter than others; no token is called so."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What stands so far in each row, without the first token, which is the model's own."""
+
+    tokens: Tensor  # (N, T), NOTHING behind the end of a row
+    lengths: Tensor  # (N,)
+    sentence: Tensor  # (N,) which of the B sentences each row is for
+
+    def last(self, count: int) -> Tensor:
+        """(N, count) the last tokens of each row; NOTHING where there are fewer."""
+        padded = torch.cat([self.tokens.new_full((len(self.tokens), count), NOTHING), self.tokens], 1)
+        return padded.gather(1, self.lengths[:, None] + torch.arange(count))
+
+
+class Processor(Protocol):
+    """One thing that is forbidden or made less likely."""
+
+    def __call__(self, scores: Scores, written: Written) -> Scores:
+        """Scores of the next token of each row."""
+        ...
+
+
+@dataclass(frozen=True)
+class MinLength:
+    """EOS may not come before so many tokens, itself counted."""
+
+    eos: int
+    shortest: Tensor  # (B,) never above the limit of the sentence
+
+    def __call__(self, scores: Scores, written: Written) -> Scores:
+        """Bans EOS."""
+        early = written.lengths + 1 < self.shortest[written.sentence]
+        return without(scores, early[:, None] & (scores.columns == self.eos))
+
+
+@dataclass(frozen=True)
+class NoRepeat:
+    """No ``size`` tokens in a row come twice in a hypothesis (Paulus et al. 2018)."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"--no-repeat must be at least 1, but is {self.size}")
+
+    def __call__(self, scores: Scores, written: Written) -> Scores:
+        """Bans what would end an n-gram that is there already."""
+        if written.tokens.shape[1] < self.size:
+            return scores
+        grams = written.tokens.unfold(1, self.size, 1)  # (N, T - size + 1, size)
+        begun = written.last(self.size - 1)  # (N, size - 1)
+        again = (grams[:, :, :-1] == begun[:, None]).all(2)
+        return without(scores, _mask(scores, grams[:, :, -1].masked_fill(~again, NOTHING)))
+
+
+@dataclass(frozen=True)
+class RepetitionPenalty:
+    """The log-probability of a token that a hypothesis holds already is multiplied by ``factor`` (after Keskar et al. 2019).
+
+    On log-probabilities, which are never above 0, it can only lower a score: bounds hold. The log-probability of a hypothesis is
+    then the lowered one.
+    """
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.factor < float("inf"):
+            raise ConfigError(f"--repetition-penalty must be a finite number, at least 1, but is {self.factor}")
+
+    def __call__(self, scores: Scores, written: Written) -> Scores:
+        """Lowers what was written before."""
+        log_probs = scores.log_probs()
+        lowered = torch.where(_mask(scores, written.tokens), log_probs * self.factor, log_probs)
+        return Scores(lowered, scores.columns, lambda: scores.attention, torch.zeros_like(scores.normaliser))
+
+
+@dataclass(frozen=True)
+class BannedWords:
+    """Words, or phrases, that never appear, however the subwords would spell them.
+
+    Rows are read as text: a token is banned where it would complete a banned word. A longer word whose spelling begins with
+    all of a banned one is banned with it, unless one token is enough for it.
+    """
+
+    endings: tuple[
+        tuple[str, Tensor], ...
+    ]  # what a text ends in, and the tokens (any,) that then complete a banned word
+    surfaces: Sequence[str]  # what each id adds to a text; a blank begins a word
+
+    @classmethod
+    def of(cls, words: Sequence[str], surfaces: Sequence[str]) -> BannedWords:
+        """Raises ConfigError for a word that is blank."""
+        if not all(word.strip() for word in words):
+            raise ConfigError("--ban needs a word, but got a blank")
+        endings: dict[str, set[int]] = {}
+        for word in (f" {word.strip()}" for word in words):
+            for place in range(len(word)):
+                found = {token for token, piece in enumerate(surfaces) if _completes(piece, word[place:])}
+                endings.setdefault(word[:place], set()).update(found)
+        tables = ((ending, torch.tensor(sorted(tokens))) for ending, tokens in endings.items() if tokens)
+        return cls(tuple(tables), tuple(surfaces))
+
+    def __call__(self, scores: Scores, written: Written) -> Scores:
+        """Bans what would complete a banned word."""
+        texts = [
+            "".join(self.surfaces[token] for token in row[:length])
+            for row, length in zip(written.tokens.tolist(), written.lengths.tolist(), strict=True)
+        ]
+        banned = torch.zeros(len(texts), len(scores.columns), dtype=torch.bool)
+        for ending, tokens in self.endings:
+            rows = torch.tensor([text.endswith(ending) for text in texts])
+            banned |= rows[:, None] & torch.isin(scores.columns, tokens)
+        return without(scores, banned)
+
+
+def _completes(piece: str, rest: str) -> bool:
+    """Whether a subword is the rest of a word, perhaps with punctuation behind it."""
+    return piece.startswith(rest) and not piece[len(rest) : len(rest) + 1].isalnum()
+
+
+def without(scores: Scores, banned: Tensor) -> Scores:
+    """The scores without what ``banned`` (N, V') says; the normaliser stays."""
+    logits = scores.logits.masked_fill(banned, -torch.inf)
+    return Scores(logits, scores.columns, lambda: scores.attention, scores.normaliser)
+
+
+def _mask(scores: Scores, tokens: Tensor) -> Tensor:
+    """(N, V') true at the columns of the ``tokens`` (N, any); NOTHING, and what is no column, is nowhere."""
+    places = torch.searchsorted(scores.columns, tokens.contiguous()).clamp(max=len(scores.columns) - 1)
+    known = scores.columns[places] == tokens
+    mask = torch.zeros(len(tokens), len(scores.columns) + 1, dtype=torch.bool)  # one column more: for what is nowhere
+    return mask.scatter_(1, places.masked_fill(~known, len(scores.columns)), True)[:, :-1]

@@ -1,0 +1,266 @@
+"""What is forbidden never appears, what is left keeps its probability, and every search takes it as it is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from nmt_cli.corpus.batching import Sequences
+from nmt_cli.errors import ConfigError
+from nmt_cli.scoring.scores import Scores
+from nmt_cli.search.ancestral import Greedy
+from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences
+from nmt_cli.search.beam import BeamSearch
+from nmt_cli.search.normalization import LengthPower
+from nmt_cli.search.processed import Prefixes, Processed, ProcessedState
+from nmt_cli.search.processors import (
+    NOTHING,
+    BannedWords,
+    MinLength,
+    NoRepeat,
+    Processor,
+    RepetitionPenalty,
+    Written,
+)
+from nmt_cli.search.sampling import Sampling
+from nmt_cli.text.tokenizer import EOS
+from tests import laws, oracles
+from tests.tiny import TINY, VOCABULARY, alone, random_batch, random_model
+
+Tokens = tuple[int, ...]
+SURFACES = ["", "", "", "", " ab", " a", "b", "c", " b", "bc", "b.", " c"]
+"""What the ids of a tiny vocabulary stand for."""
+NO_PREFIX = Prefixes(torch.zeros(20, 1, dtype=torch.long), torch.zeros(20, dtype=torch.long))
+
+
+def found(
+    model: Any,
+    search: SearchStrategy,
+    source: Sequences,
+    sentences: Sentences,
+    *processors: Processor,
+    prefixes: Prefixes = NO_PREFIX,
+) -> list[list[Hypothesis]]:
+    """A search over a model behind processors."""
+    with torch.no_grad():
+        first, state = model.start(source)
+        processed = Processed(model, processors, prefixes)
+        return search(processed, first, ProcessedState.start(state, len(source)), sentences)
+
+
+def shown(tokens: Tokens) -> str:
+    return "".join(SURFACES[token] for token in tokens)
+
+
+def repeats(tokens: Tokens, size: int) -> bool:
+    grams = [tokens[place : place + size] for place in range(len(tokens) - size + 1)]
+    return len(set(grams)) < len(grams)
+
+
+RULES: dict[str, tuple[Callable[[int], Processor], Callable[[Tokens], bool]]] = {
+    "nothing comes twice": (lambda _: NoRepeat(1), lambda tokens: not repeats(tokens, 1)),
+    "no pair comes twice": (lambda _: NoRepeat(2), lambda tokens: not repeats(tokens, 2)),
+    "no triple comes twice": (lambda _: NoRepeat(3), lambda tokens: not repeats(tokens, 3)),
+    "at least three": (
+        lambda count: MinLength(EOS, torch.full((count,), 3)),
+        lambda tokens: len(tokens) >= 3,
+    ),
+    "never ab": (
+        lambda _: BannedWords.of(["ab"], SURFACES),
+        lambda tokens: not (f"{shown(tokens)} ".replace(".", " ") + " ").count(" ab "),
+    ),
+}
+"""A processor for so many sentences, and what then holds of every hypothesis."""
+SEARCHES = [Greedy(), BeamSearch(4, 3), Sampling(5), BeamSearch(3, 3, LengthPower(0))]
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_no_processor_changes_nothing(name: str) -> None:
+    model, source = random_model(name, seed=1), random_batch(6, seed=1).source
+    sentences = laws.sentences_of(source)
+    for search in SEARCHES:
+        assert found(model, search, source, sentences) == laws.run(model, search, source, sentences)
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+@pytest.mark.parametrize("name", ["transformer", "recurrent"])
+def test_what_is_forbidden_never_appears(name: str, rule: str) -> None:
+    """And a model that is asked without the rule breaks it: the test could fail."""
+    model, source = random_model(name, seed=2), random_batch(12, seed=2, longest=9).source
+    make, holds = RULES[rule]
+    sentences = Sentences.of(source.lengths + 5)
+    broken = 0
+    for search in SEARCHES:
+        for free, bound in zip(
+            laws.run(model, search, source, sentences),
+            found(model, search, source, sentences, make(len(source))),
+            strict=True,
+        ):
+            assert bound
+            assert all(holds(hypothesis.tokens) for hypothesis in bound)
+            assert all(hypothesis.tokens[-1] == EOS for hypothesis in bound)
+            broken += sum(not holds(hypothesis.tokens) for hypothesis in free)
+    assert broken
+
+
+@pytest.mark.parametrize("rule", sorted(set(RULES) - {"never ab"}))
+@pytest.mark.parametrize("name", ["transformer", "recurrent"])
+def test_a_wide_beam_is_the_best_of_what_is_allowed(name: str, rule: str) -> None:
+    """What is left keeps the probability that the model gave it. (Of words more is banned than the rule says: see there.)"""
+    model, source = random_model(name, seed=3), random_batch(3, seed=3).source
+    make, holds = RULES[rule]
+    limit = 4 if rule == "no triple comes twice" else 3
+    search = BeamSearch((VOCABULARY - 3) ** limit, 4, LengthPower(1.0))
+    sentences = Sentences.of(torch.full((3,), limit))
+    for index, hypotheses in enumerate(found(model, search, source, sentences, make(3))):
+        every = oracles.every_output(model, alone(source, index), limit, VOCABULARY, lambda length: length)
+        wanted = [(tokens, log_prob) for tokens, log_prob, _ in every if holds(tokens)][:4]
+        assert [h.tokens for h in hypotheses] == [tokens for tokens, _ in wanted]
+        assert [h.log_prob for h in hypotheses] == pytest.approx([log_prob for _, log_prob in wanted], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_a_prefix_begins_what_is_found(name: str) -> None:
+    """Of another length in each sentence; the log-probability is that of forced decoding."""
+    model, source = random_model(name, seed=4), random_batch(4, seed=4).source
+    begun = [(), (5,), (9, 4), (7, 7, 7)]
+    prefixes = Prefixes(
+        torch.tensor([[*row, *[0] * (3 - len(row))] for row in begun]), torch.tensor([len(row) for row in begun])
+    )
+    sentences = Sentences.of(source.lengths + 5)
+    for search in SEARCHES:
+        for index, hypotheses in enumerate(
+            found(model, search, source, sentences, NoRepeat(1), prefixes=prefixes)  # the prefix has the last word
+        ):
+            for hypothesis in hypotheses:
+                assert hypothesis.tokens[: len(begun[index])] == begun[index]
+                assert not repeats(hypothesis.tokens[len(begun[index]) :], 1)
+                wanted = oracles.log_prob(model, alone(source, index), hypothesis.tokens)
+                assert hypothesis.log_prob == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_neighbours_change_nothing(rule: str) -> None:
+    model, source = random_model("transformer", seed=5), random_batch(8, seed=5, longest=9).source
+    sentences = laws.sentences_of(source)
+    make, _ = RULES[rule]
+    together = found(model, BeamSearch(4, 2), source, sentences, make(8))
+    for index in range(8):
+        own = sentences.at(torch.tensor([index]))
+        (single,) = found(model, BeamSearch(4, 2), alone(source, index), own, make(1))
+        assert [h.tokens for h in single] == [h.tokens for h in together[index]]
+
+
+def test_where_everything_is_forbidden_it_ends() -> None:
+    """EOS is too early by MinLength, and all the rest is a repetition."""
+    model, source = random_model("recurrent", seed=6), random_batch(3, seed=6).source
+    every = tuple(range(EOS + 1, VOCABULARY))
+    prefixes = Prefixes(torch.tensor([every] * 3), torch.full((3,), len(every)))
+    late = MinLength(EOS, torch.full((3,), 15))
+    for search in SEARCHES:
+        for hypotheses in found(
+            model, search, source, Sentences.of(torch.full((3,), 20)), NoRepeat(1), late, prefixes=prefixes
+        ):
+            assert {h.tokens for h in hypotheses} == {(*every, EOS)}
+
+
+@pytest.mark.parametrize("name", ["transformer", "recurrent", "transformer-ssru"])
+@torch.no_grad()
+def test_a_prefix_consumed_at_once_is_so_many_steps(name: str) -> None:
+    model, source = random_model(name, seed=7), random_batch(3, seed=7).source
+    processed = Processed(model, (NoRepeat(2), RepetitionPenalty(1.5)), NO_PREFIX)
+    rows = [[4, 5, 4], [6], [7, 7]]
+    first, state = model.start(source)
+    tokens = torch.tensor([[int(first[place]), *row, *[0] * (3 - len(row))] for place, row in enumerate(rows)])
+    scores, _ = processed.advance(tokens, torch.tensor([1 + len(row) for row in rows]), ProcessedState.start(state, 3))
+    for place, row in enumerate(rows):
+        start, within = model.start(alone(source, place))
+        stepping: Any = ProcessedState.start(within, 1)
+        for token in [int(start[0]), *row]:
+            single, stepping = processed.step(torch.tensor([token]), stepping)
+        assert torch.allclose(scores.log_probs()[place], single.log_probs()[0], atol=1e-9)
+
+
+@given(st.lists(st.lists(st.integers(4, 6), max_size=9), min_size=1, max_size=4), st.integers(1, 4))
+def test_no_repeat_is_its_definition(rows: list[list[int]], size: int) -> None:
+    longest = max(map(len, rows))
+    table = torch.tensor([row + [NOTHING] * (longest - len(row)) for row in rows], dtype=torch.long)
+    written = Written(
+        table.view(len(rows), longest),
+        torch.tensor([len(row) for row in rows]),
+        torch.zeros(len(rows), dtype=torch.long),
+    )
+    scores = NoRepeat(size)(flat(len(rows)), written)
+    for row, logits in zip(rows, scores.logits, strict=True):
+        for token in range(EOS, VOCABULARY):
+            again = repeats(tuple(row), size) or tuple([*row, token][-size:]) in {
+                tuple(row[place : place + size]) for place in range(len(row) - size + 1)
+            }
+            fresh = not repeats((*row, token), size)
+            if fresh:
+                assert logits[token - EOS] == 0
+            elif again and len(row) >= size and not repeats(tuple(row), size):
+                assert logits[token - EOS] == -torch.inf
+
+
+def test_the_repetition_penalty_multiplies_log_probabilities() -> None:
+    written = Written(
+        torch.tensor([[5, 7, NOTHING], [4, 4, 9]]), torch.tensor([2, 3]), torch.zeros(2, dtype=torch.long)
+    )
+    before = flat(2)
+    after = RepetitionPenalty(1.3)(before, written)
+    ratio = after.log_probs() / before.log_probs()
+    expected = torch.ones(2, VOCABULARY - EOS)
+    expected[0, [5 - EOS, 7 - EOS]] = 1.3
+    expected[1, [4 - EOS, 9 - EOS]] = 1.3
+    assert torch.allclose(ratio, expected)
+    assert after.best(1)[0].max() <= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "banned"),
+    [
+        ([], {" ab"}),
+        ([5], {"b", "b."}),  # " a" goes on to "ab", or to "ab."; "bc" makes another word of it
+        ([4], {" ab"}),
+        ([5, 7], {" ab"}),
+        ([11, 7, 5], {"b", "b."}),
+        ([8], {" ab"}),
+    ],
+)
+def test_banned_words_are_read_as_text(text: list[int], banned: set[str]) -> None:
+    tokens = torch.tensor([text], dtype=torch.long).view(1, len(text))
+    written = Written(tokens, torch.tensor([len(text)]), torch.tensor([0]))
+    logits = BannedWords.of(["ab"], SURFACES)(flat(1), written).logits[0]
+    gone = {SURFACES[EOS + place] for place in torch.nonzero(logits.isneginf())[:, 0].tolist()}
+    assert gone == banned | {" ab"}
+
+
+def test_a_banned_phrase() -> None:
+    written = Written(torch.tensor([[4], [5]]), torch.tensor([1, 1]), torch.tensor([0, 0]))
+    logits = BannedWords.of(["ab c"], SURFACES)(flat(2), written).logits
+    assert logits.isneginf().tolist() == [[token + EOS == 11 for token in range(VOCABULARY - EOS)], [False] * 9]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: NoRepeat(0), "--no-repeat must be at least 1, but is 0"),
+        (lambda: RepetitionPenalty(0.9), "--repetition-penalty must be a finite number, at least 1, but is 0.9"),
+        (lambda: RepetitionPenalty(float("inf")), "--repetition-penalty must be a finite number"),
+        (lambda: BannedWords.of([" "], SURFACES), "--ban needs a word, but got a blank"),
+    ],
+)
+def test_what_is_out_of_range(make: Callable[[], Processor], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make()
+
+
+def flat(rows: int) -> Scores:
+    """All tokens are equally probable."""
+    logits: Tensor = torch.zeros(rows, VOCABULARY - EOS)
+    return Scores(logits, torch.arange(EOS, VOCABULARY))
