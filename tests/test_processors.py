@@ -75,7 +75,7 @@ RULES: dict[str, tuple[Callable[[int], Processor], Callable[[Tokens], bool]]] = 
     ),
 }
 """A processor for so many sentences, and what then holds of every hypothesis."""
-SEARCHES = [Greedy(), BeamSearch(4, 3), Sampling(5), BeamSearch(3, 3, LengthPower(0))]
+SEARCHES: list[SearchStrategy] = [Greedy(), BeamSearch(4, 3), Sampling(5), BeamSearch(3, 3, LengthPower(0))]
 
 
 @pytest.mark.parametrize("name", sorted(TINY))

@@ -33,7 +33,10 @@ S = TypeVar("S", bound=State)
 class Scorer(Protocol[S]):
     """All that search knows of a model. Ensembles and fusions are scorers too."""
 
-    eos: int
+    @property
+    def eos(self) -> int:
+        """The token that ends a hypothesis."""
+        ...
 
     def step(self, tokens: Tensor, state: S) -> tuple[Scores, S]:
         """Consume one token (N,) of each row."""
