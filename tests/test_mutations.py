@@ -451,17 +451,17 @@ def parents(change: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
     return made
 
 
-def not_forced(pools: Any, length: int, log_probs: Tensor, extensions: Tensor, of: Any, eos: int) -> Any:
+def not_forced(must: Tensor, log_probs: Tensor, extensions: Tensor, of: Any, eos: int) -> Any:
     """At the limit nothing happens."""
-    del pools, length, of, eos
+    del must, of, eos
     return log_probs, extensions
 
 
 def forced_for_nothing(original: Any) -> Any:
     """The forced EOS costs nothing."""
 
-    def mutant(pools: Any, length: int, log_probs: Tensor, extensions: Tensor, of: Any, eos: int) -> Any:
-        return original(pools, length, log_probs, extensions, lambda tokens: 0 * of(tokens), eos)
+    def mutant(must: Tensor, log_probs: Tensor, extensions: Tensor, of: Any, eos: int) -> Any:
+        return original(must, log_probs, extensions, lambda tokens: 0 * of(tokens), eos)
 
     return mutant
 
@@ -677,21 +677,21 @@ MUTATIONS = {
     ),
     "greedy's limit comes too early": Mutation(wrap(Greedy, "__call__", limits(-1)), ("beam_of_one_is_greedy",)),
     "EOS is not forced": Mutation(
-        wrap(beam, "_force_end", lambda _: not_forced), (*RETOLD, "wide_beam_is_brute_force")
+        wrap(beam, "force_end", lambda _: not_forced), (*RETOLD, "wide_beam_is_brute_force")
     ),
     "the forced EOS is free": Mutation(
-        wrap(beam, "_force_end", forced_for_nothing), (*RETOLD, "wide_beam_is_brute_force")
+        wrap(beam, "force_end", forced_for_nothing), (*RETOLD, "wide_beam_is_brute_force")
     ),
     "the finished pool is not normalised": Mutation(
         wrap(LengthPower, "__call__", raw_pool), ("wide_beam_is_brute_force",)
     ),
     "the norm counts BOS": Mutation(wrap(LengthPower, "__call__", norm_shifted), ("wide_beam_is_brute_force",)),
     "the parent's log-probability is lost": Mutation(
-        wrap(BeamSearch, "_extend", parent_lost), (*RETOLD, "wide_beam_is_brute_force")
+        wrap(BeamSearch, "extend", parent_lost), (*RETOLD, "wide_beam_is_brute_force")
     ),
-    "states follow the wrong parents": Mutation(wrap(BeamSearch, "_extend", parents(lambda r: r.roll(1, 1))), RETOLD),
+    "states follow the wrong parents": Mutation(wrap(BeamSearch, "extend", parents(lambda r: r.roll(1, 1))), RETOLD),
     "the bound is by the present length": Mutation(
-        lambda patch: patch.setattr(BeamSearch, "_prune", bound_too_low), ("bound_costs_nothing",)
+        lambda patch: patch.setattr(BeamSearch, "prune", bound_too_low), ("bound_costs_nothing",)
     ),
     "the bound forgets the n best": Mutation(
         lambda patch: patch.setattr(stopping.Bound, "hopeless", bound_of_the_best),
@@ -705,7 +705,7 @@ MUTATIONS = {
     ),
     "too few candidates": Mutation(wrap(Scores, "best", too_few_candidates), ("beam_is_the_slow_search",)),
     "EOS counts anywhere among the candidates": Mutation(
-        wrap(BeamSearch, "_extend", eos_anywhere), ("beam_is_the_slow_search",)
+        wrap(BeamSearch, "extend", eos_anywhere), ("beam_is_the_slow_search",)
     ),
     "patience ends at the first end": Mutation(
         lambda patch: patch.setattr(stopping.Patience, "hopeless", impatient), ("beam_is_the_slow_search",)

@@ -20,6 +20,7 @@ from nmt_cli.search.base import Hypothesis, Sentences, refuse_nan
 from nmt_cli.search.coverage import CoveragePenalty
 from nmt_cli.search.normalization import LengthPower, Normalization
 from nmt_cli.search.options import SearchOptions
+from nmt_cli.search.pools import Pools
 from nmt_cli.search.stopping import Bound, Progress, StoppingRule
 
 S = TypeVar("S", bound=State)
@@ -56,15 +57,15 @@ class BeamSearch:
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
         """See SearchStrategy. Cost: one step of at most B K rows for each length."""
         results: list[list[Hypothesis]] = [[] for _ in range(len(sentences))]
-        beam = _Beam.start(sentences, self.width)
+        beam = Pools.start(sentences, self.width)
         for length in range(1, int(sentences.limits.max()) + 1):  # the length that a hypothesis has if it ends now
             scores, state = scorer.step(tokens, state)
             log_probs, extensions = scores.best(2 * self.width)
-            if bool((beam.limits == length).any()):
-                log_probs, extensions = _force_end(beam, length, log_probs, extensions, scores.of, scorer.eos)
+            must = (beam.limits == length).repeat_interleave(beam.alive.sum(1))  # (N,)
+            log_probs, extensions = force_end(must, log_probs, extensions, scores.of, scorer.eos)
             beam = beam.attending(self.penalty.attended(scores))
-            beam, parents = self._extend(beam, length, log_probs, extensions, scorer.eos)
-            beam = self._prune(beam)
+            beam, parents = self.extend(beam, length, log_probs, extensions, scorer.eos)
+            beam = self.prune(beam)
             stays = beam.alive.any(1)
             for place in torch.nonzero(~stays)[:, 0].tolist():
                 results[int(beam.sentence[place])] = beam.best(place, self.n_best)
@@ -75,10 +76,13 @@ class BeamSearch:
             state = state.reorder(rows) if bool(stays.all()) else state.select(rows)
         return results
 
-    def _extend(
-        self, beam: _Beam, length: int, log_probs: Tensor, extensions: Tensor, eos: int
-    ) -> tuple[_Beam, Tensor]:
-        """One token more. From (N, 2K) extensions of the live rows to the new pools and the row (B, K) each goes on from."""
+    def extend(
+        self, beam: Pools, length: int, log_probs: Tensor, extensions: Tensor, eos: int, lowered: Tensor | float = 0.0
+    ) -> tuple[Pools, Tensor]:
+        """One token more. From (N, 2K) extensions of the live rows to the new pools and the row (B, K) each goes on from.
+
+        ``lowered`` (N, 2K) is how much lower extensions are ranked than by their log-probability, at this step alone.
+        """
         sentences, live_width = beam.alive.shape
         offered = log_probs.shape[1]
         every = log_probs.new_full((sentences * live_width, offered), -torch.inf)
@@ -86,10 +90,13 @@ class BeamSearch:
         live = beam.alive.flatten()
         every[live] = log_probs + beam.log_probs[beam.alive][:, None]
         candidates[live] = extensions
+        ranks = every.clone()
+        ranks[live] -= lowered
         # 1. the 2K best of all the hypotheses of a sentence
-        best, place = every.view(sentences, -1).topk(min(2 * self.width, live_width * offered), 1)  # (B, 2K)
-        token, parent = candidates.view(sentences, -1).gather(1, place), place // offered
-        refuse_nan(best)
+        rank, place = ranks.view(sentences, -1).topk(min(2 * self.width, live_width * offered), 1)  # (B, 2K)
+        refuse_nan(rank)
+        best, token = every.view(sentences, -1).gather(1, place), candidates.view(sentences, -1).gather(1, place)
+        parent = place // offered
         # 2. the finished pool: the old ones and those that end now, among the first K, the K best by score
         ends = (token == eos) & (torch.arange(token.shape[1]) < self.width) & ~torch.isneginf(best)
         penalties = self.penalty(beam.coverage, beam.sources).gather(1, parent)
@@ -98,11 +105,11 @@ class BeamSearch:
         grown = torch.cat([beam.tokens.gather(1, _wide(parent, length - 1)), token[:, :, None]], 2)  # (B, 2K, T)
         pool = torch.cat([torch.cat([beam.finished_tokens, _pad(beam.finished_tokens, eos)], 2), grown], 1)
         # 3. the live pool: the K best that do not end
-        alive, going = best.masked_fill(token == eos, -torch.inf).topk(min(self.width, best.shape[1]), 1)
+        _, going = rank.masked_fill(token == eos, -torch.inf).topk(min(self.width, best.shape[1]), 1)
         row = (torch.cumsum(live, 0) - 1).view(sentences, live_width)  # which row of the state each live hypothesis is
         extended = replace(
             beam,
-            log_probs=alive,
+            log_probs=best.masked_fill(token == eos, -torch.inf).gather(1, going),
             tokens=grown.gather(1, _wide(going, length)),
             coverage=beam.coverage.gather(1, _wide(parent.gather(1, going), beam.coverage.shape[2])),
             finished=scores,
@@ -112,80 +119,19 @@ class BeamSearch:
         )
         return extended, row.gather(1, parent.gather(1, going))
 
-    def _prune(self, beam: _Beam) -> _Beam:
+    def prune(self, beam: Pools) -> Pools:
         """Without the live hypotheses that need not go on."""
         reach = beam.log_probs / self.norm(beam.limits)[:, None]
         hopeless = self.stop.hopeless(Progress(beam.finished, beam.ended, reach), self.n_best)
         return replace(beam, log_probs=beam.log_probs.masked_fill(hopeless, -torch.inf))
 
 
-@dataclass(frozen=True)
-class _Beam:
-    """The pools of the sentences that are still searched. T: the length so far; the first live pool is one hypothesis wide."""
-
-    sentence: Tensor  # (B,) which input each is
-    limits: Tensor  # (B,)
-    sources: Tensor  # (B,) lengths
-    log_probs: Tensor  # (B, K) of the live pool, -inf where there is no hypothesis
-    tokens: Tensor  # (B, K, T)
-    coverage: Tensor  # (B, K, S) the attention that each live hypothesis has spent; S = 0 where nobody asks
-    finished: Tensor  # (B, K) scores, best first, -inf where there is none
-    finished_log_probs: Tensor  # (B, K)
-    finished_tokens: Tensor  # (B, K, T), EOS behind each end
-    ended: Tensor  # (B,) how many have ended so far
-
-    @classmethod
-    def start(cls, sentences: Sentences, width: int) -> _Beam:
-        """One live hypothesis a sentence: the empty one."""
-        count = len(sentences)
-        none = torch.full((count, width), -torch.inf)
-        return cls(
-            torch.arange(count),
-            sentences.limits,
-            sentences.sources,
-            torch.zeros(count, 1),
-            torch.zeros(count, 1, 0, dtype=torch.long),
-            torch.zeros(count, 1, 0),
-            none,
-            none,
-            torch.zeros(count, width, 0, dtype=torch.long),
-            torch.zeros(count, dtype=torch.long),
-        )
-
-    @property
-    def alive(self) -> Tensor:
-        """(B, K) which places of the live pool hold a hypothesis."""
-        return ~torch.isneginf(self.log_probs)
-
-    def attending(self, attended: Tensor) -> _Beam:
-        """With the attention (N, S) of one step more."""
-        if attended.shape[1] == 0:
-            return self
-        before = self.coverage if self.coverage.shape[2] else attended.new_zeros(*self.alive.shape, attended.shape[1])
-        return replace(self, coverage=before.index_put((self.alive,), before[self.alive] + attended))
-
-    def at(self, keep: Tensor) -> _Beam:
-        """The sentences where ``keep`` (B,) is true."""
-        if bool(keep.all()):
-            return self
-        return _Beam(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
-
-    def best(self, place: int, count: int) -> list[Hypothesis]:
-        """The finished hypotheses of a sentence, best first."""
-        found = []
-        for slot in range(count):
-            score = float(self.finished[place, slot])
-            if score > -float("inf"):
-                ids = self.finished_tokens[place, slot].tolist()
-                found.append((ids, float(self.finished_log_probs[place, slot]), score))
-        return [Hypothesis(_trimmed(ids), log_prob, score) for ids, log_prob, score in found]
-
-
-def _force_end(
-    beam: _Beam, length: int, log_probs: Tensor, extensions: Tensor, of: Callable[[Tensor], Tensor], eos: int
+def force_end(
+    must: Tensor, log_probs: Tensor, extensions: Tensor, of: Callable[[Tensor], Tensor], eos: int
 ) -> tuple[Tensor, Tensor]:
-    """At the limit of a sentence the one extension is EOS, whatever its probability."""
-    must = (beam.limits == length).repeat_interleave(beam.alive.sum(1))  # (N,)
+    """Where a row ``must`` (N,) end, at the limit of its sentence, the one extension is EOS, whatever its probability."""
+    if not bool(must.any()):
+        return log_probs, extensions
     end = torch.full_like(extensions[:, 0], eos)
     only = torch.full_like(log_probs, -torch.inf)
     only[:, 0] = of(end)
@@ -200,9 +146,3 @@ def _wide(places: Tensor, length: int) -> Tensor:
 def _pad(tokens: Tensor, value: int) -> Tensor:
     """One more column for (B, K, T)."""
     return tokens.new_full((*tokens.shape[:2], 1), value)
-
-
-def _trimmed(tokens: list[int]) -> tuple[int, ...]:
-    """Without the repetitions of the last token (EOS) that fill up the pool."""
-    end = tokens[-1]
-    return tuple(tokens[: tokens.index(end) + 1])

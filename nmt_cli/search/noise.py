@@ -13,9 +13,12 @@ _GOLDEN = -7046029254386353131  # 2^64 / golden ratio
 _FIRST, _SECOND = -4658895280553007687, -7723592293110705685
 
 
-def keys(seed: int, *places: Tensor | int) -> Tensor:
-    """(N,) one key for each row, from the seed and any number of places ((N,) long, or the same for all)."""
-    key = torch.tensor(seed, dtype=torch.int64)
+def keys(seed: int | Tensor, *places: Tensor | int) -> Tensor:
+    """(N,) one key for each row, from the seed and any number of places ((N,) long, or the same for all).
+
+    Keys may be led on: ``keys(keys(seed, a), b)`` is ``keys(seed, a, b)``.
+    """
+    key = torch.as_tensor(seed, dtype=torch.int64)
     for place in places:
         key = _mixed(_mixed(key + _GOLDEN) + torch.as_tensor(place, dtype=torch.int64))
     return key

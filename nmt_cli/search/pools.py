@@ -1,0 +1,78 @@
+"""The pools of a beam search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from nmt_cli.search.base import Hypothesis, Sentences
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The pools of the sentences that are still searched. T: the length so far; the first live pool is one hypothesis wide."""
+
+    sentence: Tensor  # (B,) which input each is
+    limits: Tensor  # (B,)
+    sources: Tensor  # (B,) lengths
+    log_probs: Tensor  # (B, K) of the live pool, -inf where there is no hypothesis
+    tokens: Tensor  # (B, K, T)
+    coverage: Tensor  # (B, K, S) the attention that each live hypothesis has spent; S = 0 where nobody asks
+    finished: Tensor  # (B, K) scores, best first, -inf where there is none
+    finished_log_probs: Tensor  # (B, K)
+    finished_tokens: Tensor  # (B, K, T), EOS behind each end
+    ended: Tensor  # (B,) how many have ended so far
+
+    @classmethod
+    def start(cls, sentences: Sentences, width: int) -> Pools:
+        """One live hypothesis a sentence: the empty one."""
+        count = len(sentences)
+        none = torch.full((count, width), -torch.inf)
+        return cls(
+            torch.arange(count),
+            sentences.limits,
+            sentences.sources,
+            torch.zeros(count, 1),
+            torch.zeros(count, 1, 0, dtype=torch.long),
+            torch.zeros(count, 1, 0),
+            none,
+            none,
+            torch.zeros(count, width, 0, dtype=torch.long),
+            torch.zeros(count, dtype=torch.long),
+        )
+
+    @property
+    def alive(self) -> Tensor:
+        """(B, K) which places of the live pool hold a hypothesis."""
+        return ~torch.isneginf(self.log_probs)
+
+    def attending(self, attended: Tensor) -> Pools:
+        """With the attention (N, S) of one step more."""
+        if attended.shape[1] == 0:
+            return self
+        before = self.coverage if self.coverage.shape[2] else attended.new_zeros(*self.alive.shape, attended.shape[1])
+        return replace(self, coverage=before.index_put((self.alive,), before[self.alive] + attended))
+
+    def at(self, keep: Tensor) -> Pools:
+        """The sentences where ``keep`` (B,) is true."""
+        if bool(keep.all()):
+            return self
+        return Pools(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
+
+    def best(self, place: int, count: int) -> list[Hypothesis]:
+        """The finished hypotheses of a sentence, best first."""
+        found = []
+        for slot in range(count):
+            score = float(self.finished[place, slot])
+            if score > -float("inf"):
+                ids = self.finished_tokens[place, slot].tolist()
+                found.append((ids, float(self.finished_log_probs[place, slot]), score))
+        return [Hypothesis(_trimmed(ids), log_prob, score) for ids, log_prob, score in found]
+
+
+def _trimmed(tokens: list[int]) -> tuple[int, ...]:
+    """Without the repetitions of the last token (EOS) that fill up the pool."""
+    end = tokens[-1]
+    return tuple(tokens[: tokens.index(end) + 1])
