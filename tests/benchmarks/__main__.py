@@ -1,7 +1,8 @@
 """``python -m tests.benchmarks``: all measurements, one after the other."""
 
-from tests.benchmarks import training, translation
+from tests.benchmarks import mbr, training, translation
 
 if __name__ == "__main__":
     training.main()
     translation.main()
+    mbr.main()
