@@ -25,7 +25,8 @@ from nmt_cli.evaluation.ngrams import Ngrams
 from nmt_cli.evaluation.sentence_bleu import SentenceBLEU
 from nmt_cli.evaluation.sentence_chrf import SentenceChrF
 from nmt_cli.evaluation.utility import AGGREGATES, UTILITIES, Utility
-from nmt_cli.inference.choice import Judge
+from nmt_cli.inference.choice import Choice, Judge
+from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search.base import Hypothesis, Sentences
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.head import Head
@@ -357,8 +358,8 @@ def test_the_checks_hold_where_nothing_is_broken(check: str) -> None:
     ("name", "check"), [(name, check) for name, (*_, checks) in MUTATIONS.items() for check in checks]
 )
 def test_the_check_notices(name: str, check: str, monkeypatch: Patch) -> None:
-    owner, attribute, made, _ = MUTATIONS[name]
-    monkeypatch.setattr(owner, attribute, made(getattr(owner, attribute)))
+    owner, attribute, broken, _ = MUTATIONS[name]
+    monkeypatch.setattr(owner, attribute, broken(getattr(owner, attribute)))
     with pytest.raises(AssertionError):
         CHECKS[check]()
 
@@ -406,9 +407,11 @@ def test_what_is_refused(values: dict[str, Any], said: str) -> None:
     assert caught.value.message == said
 
 
-def test_no_judge() -> None:
+def test_nobody_to_judge(trained: Path) -> None:
     with pytest.raises(ConfigError, match="must have a judge"):
         MinimumBayesRisk.of(SearchOptions())
+    with pytest.raises(ConfigError, match="utility must be a known name, but is 'chrf'"):
+        Choice("mbr").strategy(ModelDirectory.open(trained))
 
 
 def test_utilities_go_to_other_processes() -> None:

@@ -38,10 +38,14 @@ class Pairwise:
 
     def __call__(self, texts: Sequence[str], counts: Sequence[int]) -> list[float]:
         """See Utility."""
+        return _means(self.pairs(texts), counts)
+
+    def pairs(self, texts: Sequence[str]) -> Floats:
+        """(N, N) scores: of each text, a row, with each as its reference, a column."""
         tables = list(count_ngrams(self.metric.symbols(texts), self.metric.orders))
         totals = np.stack([table.totals for table in tables]).astype(np.float64)  # (O, N)
         shared = np.stack([table.shared() for table in tables]).astype(np.float64)  # (O, N, N)
-        return _means(self.metric.score(totals[:, :, None], totals[:, None, :], shared), counts)
+        return self.metric.score(totals[:, :, None], totals[:, None, :], shared)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nmt_cli.errors import ConfigError
+from nmt_cli.registry import Registry
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search import STRATEGIES
 from nmt_cli.search.base import SearchStrategy
@@ -18,6 +19,8 @@ from nmt_cli.text.tokenizer import Tokenizer
 Utility = Callable[[Sequence[str], Sequence[int]], list[float]]
 """Distinct texts and how often each was found -> the expected utility of each."""
 
+_NO_UTILITIES: Registry[Utility] = Registry("utility", {})
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -25,8 +28,8 @@ class Choice:
 
     search: str | None = None  # None: beam
     typed: Mapping[str, Any] = field(default_factory=dict)  # fields of SearchOptions
-    utilities: Mapping[str, Utility] = field(default_factory=dict)  # by name, for minimum Bayes risk
-    aggregates: Mapping[str, Utility] = field(default_factory=dict)  # their approximations
+    utilities: Mapping[str, Utility] = field(default_factory=lambda: _NO_UTILITIES)  # by name, for minimum Bayes risk
+    aggregates: Mapping[str, Utility] = field(default_factory=lambda: _NO_UTILITIES)  # their approximations
 
     @property
     def name(self) -> str:
