@@ -1,6 +1,8 @@
 """The laws of DESIGN.md that concern models and search, as functions: test_laws holds every architecture and strategy to them,
 test_mutations breaks the code on purpose and sees them fail."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +12,15 @@ from torch import Tensor
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Decodable
 from nmt_cli.scoring.scores import Scores
+from nmt_cli.search import noise
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences
 from nmt_cli.search.beam import BeamSearch
+from nmt_cli.search.diverse import DiverseBeamSearch
+from nmt_cli.search.head import Head
 from nmt_cli.search.normalization import LengthPower
 from nmt_cli.search.sampling import Sampling
+from nmt_cli.search.stochastic import StochasticBeam
 from nmt_cli.search.stopping import Bound, Patience
 from nmt_cli.text.tokenizer import EOS
 from tests import oracles
@@ -231,10 +237,74 @@ def beam_is_the_slow_search(model: Model, source: Sequences, limits: Tensor) -> 
                     wanted = oracles.beam_search(
                         following[index], int(limits[index]), width, n_best, exponent, patience
                     )
-                    assert [h.tokens for h in found] == [tokens for tokens, _, _ in wanted]
-                    for hypothesis, (_, log_prob, score) in zip(found, wanted, strict=True):
-                        assert abs(hypothesis.log_prob - log_prob) < 1e-9
-                        assert abs(hypothesis.score - score) < 1e-5
+                    same(found, wanted)
+
+
+def same(found: list[Hypothesis], wanted: list[tuple[tuple[int, ...], float, float]]) -> None:
+    """What was found is what a slow search found: (tokens, log p, score)."""
+    assert [hypothesis.tokens for hypothesis in found] == [tokens for tokens, _, _ in wanted]
+    for hypothesis, (_, log_prob, score) in zip(found, wanted, strict=True):
+        assert abs(hypothesis.log_prob - log_prob) < 1e-9
+        assert abs(hypothesis.score - score) < 1e-5
+
+
+def diverse_beam_is_the_slow_search(model: Model, source: Sequences, limits: Tensor) -> None:
+    """The definition of diverse beam search, over widths, groups, lambda, exponents, stopping rules and limits."""
+    following = [oracles.next_of(model, alone(source, index), VOCABULARY) for index in range(len(source))]
+    for width, n_best, groups in ((1, 1, 1), (3, 3, 3), (4, 1, 2), (4, 3, 1), (6, 4, 3), (6, 6, 2), (5, 2, 5)):
+        for diversity in (0.0, 0.5, 1.7):
+            for exponent, patience in ((0.0, None), (1.0, None), (0.6, 1.0)):
+                beam = BeamSearch(
+                    width, n_best, LengthPower(exponent), Bound() if patience is None else Patience(patience)
+                )
+                search = DiverseBeamSearch(beam, groups, diversity)
+                for index, found in enumerate(run(model, search, source, Sentences.of(limits))):
+                    options = (width, n_best, groups, diversity, exponent, patience)
+                    same(found, oracles.diverse_beam_search(following[index], int(limits[index]), *options))
+
+
+def gumbel_of(seed: int, line: int) -> Callable[[tuple[int, ...]], float]:
+    """The noise of each prefix of a line: of its last token, by a key from all before it. The empty one ends in -1."""
+
+    def noise_of(prefix: tuple[int, ...]) -> float:
+        *before, last = prefix or (-1,)
+        return float(noise.gumbel(noise.keys(seed, torch.tensor([line]), *before), torch.tensor([last])))
+
+    return noise_of
+
+
+def stochastic_beam_is_the_slow_search(model: Model, source: Sequences, limits: Tensor) -> None:
+    """Algorithm 1 of Kool et al. 2019 with its formula as it stands, over widths, temperatures and limits."""
+    following = [oracles.next_of(model, alone(source, index), VOCABULARY) for index in range(len(source))]
+    lines = torch.arange(len(source)) * 3 + 1
+    for width, n_best, temperature in ((1, 1, 1.0), (3, 3, 1.0), (4, 2, 3.0), (12, 12, 1.0), (5, 5, 0.4)):
+        search = StochasticBeam(width, n_best, Head(temperature), seed=width)
+        for index, found in enumerate(run(model, search, source, Sentences(limits, lines, source.lengths))):
+            noise_of = gumbel_of(width, int(lines[index]))
+            options = (int(limits[index]), width, temperature, noise_of)
+            same(found, oracles.stochastic_beam_search(following[index], *options)[:n_best])
+
+
+def stochastic_beam_draws_without_replacement(model: Model, source: Sequences) -> None:
+    """Over many lines with the same sentence: how often each output is among the K is what enumeration says, in every order."""
+    lines, limit, width = 4000, 3, 2
+    outputs = oracles.every_sample(oracles.next_of(model, source, VOCABULARY), limit)
+    places = {tokens: place for place, tokens in enumerate(outputs)}
+    probabilities = list(outputs.values())
+    wanted = oracles.draws_without_replacement(probabilities, width)
+    many = Sequences(source.tokens.expand(lines, -1), source.lengths.expand(lines))
+    drawn = run(model, StochasticBeam(width, width, seed=3), many, Sentences.of(torch.full((lines,), limit)))
+    orders = Counter(tuple(places[h.tokens] for h in found) for found in drawn)
+    members = Counter(place for order in orders.elements() for place in order)
+    for place in range(len(outputs)):
+        share = sum(probability for order, probability in wanted.items() if place in order)
+        assert abs(members[place] - lines * share) < 3 + 4.5 * (lines * share * (1 - share)) ** 0.5
+    expected = {order: lines * probability for order, probability in wanted.items() if lines * probability >= 5}
+    rest = lines - sum(expected.values())
+    statistic = sum((orders[order] - value) ** 2 / value for order, value in expected.items())
+    statistic += (lines - sum(orders[order] for order in expected) - rest) ** 2 / max(rest, 5)
+    freedom = len(expected)
+    assert statistic < freedom + 4 * (2 * freedom) ** 0.5 + 8  # beyond 99.9 % of chi-square
 
 
 def long_lives_forget_nothing(model: Model, source: Sequences) -> None:

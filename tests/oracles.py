@@ -1,7 +1,9 @@
 """The slow, obvious version of each clever thing. The fast one must equal it."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from decimal import Decimal, localcontext
 from functools import cache
 from typing import Any, TypeVar
 
@@ -211,3 +213,113 @@ def beam_search(
         elif len(finished) >= n_best and finished[n_best - 1][2] >= live[0][1] / limit**exponent:
             break
     return finished[:n_best]
+
+
+def diverse_beam_search(
+    following: Next,
+    limit: int,
+    width: int,
+    n_best: int,
+    groups: int,
+    diversity: float,
+    exponent: float,
+    patience: float | None = None,
+) -> list[tuple[tuple[int, ...], float, float]]:
+    """(tokens, log p, score) of the ``n_best`` different ones, for one sentence: ``groups`` beam searches that hear those before.
+
+    A group that is over goes on as long as a later one, which hears it, is not.
+    """
+    part, wanted = width // groups, min(n_best, width // groups)
+    live: list[list[tuple[tuple[int, ...], float]]] = [[((), 0.0)] for _ in range(groups)]
+    finished: list[list[tuple[tuple[int, ...], float, float]]] = [[] for _ in range(groups)]
+    ended, over = [0] * groups, [False] * groups
+    for length in range(1, limit + 1):
+        said: list[int] = []
+        for group in range(groups):
+            if all(over[group:]):
+                continue
+            extensions = [
+                ((*prefix, token), total + log_prob, total + log_prob - diversity * said.count(token))
+                for prefix, total in live[group]
+                for token, log_prob in following(prefix).items()
+                if length < limit or token == EOS
+            ]
+            extensions = sorted(extensions, key=lambda extension: -extension[2])[: 2 * part]
+            ending = [(tokens, total) for tokens, total, _ in extensions[:part] if tokens[-1] == EOS]
+            live[group] = [(tokens, total) for tokens, total, _ in extensions if tokens[-1] != EOS][:part]
+            said += [tokens[-1] for tokens, _ in ending + live[group]]
+            finished[group] += [(tokens, total, total / length**exponent) for tokens, total in ending]
+            finished[group] = sorted(finished[group], key=lambda item: -item[2])[:part]
+            ended[group] += len(ending)
+        for group in range(groups):
+            reach = max((total for _, total in live[group]), default=-torch.inf) / limit**exponent
+            full = len(finished[group]) >= wanted and finished[group][wanted - 1][2] >= reach
+            over[group] = not live[group] or (full if patience is None else ended[group] >= patience * part)
+        if all(over):
+            break
+    ranked = sorted((item for group in finished for item in group[:wanted]), key=lambda item: -item[2])
+    different = {tokens: (tokens, total, score) for tokens, total, score in reversed(ranked)}
+    return sorted(different.values(), key=lambda item: -item[2])[:n_best]
+
+
+def truncated(maximum: float, noisy: dict[int, float]) -> dict[int, float]:
+    """Gumbel variables under the condition that their maximum is another, as algorithm 1 of Kool et al. 2019 has it.
+
+    In decimals, so many that nothing is lost: the formula is not stable.
+    """
+    with localcontext(prec=80):
+        least, highest = (-Decimal(maximum)).exp(), (-Decimal(max(noisy.values()))).exp()
+        return {token: float(-(least - highest + (-Decimal(value)).exp()).ln()) for token, value in noisy.items()}
+
+
+def stochastic_beam_search(
+    following: Next, limit: int, width: int, temperature: float, noise: Callable[[tuple[int, ...]], float]
+) -> list[tuple[tuple[int, ...], float, float]]:
+    """(tokens, log p, G) of ``width`` samples without replacement, for one sentence; ``noise``: of each prefix."""
+    beam: list[tuple[tuple[int, ...], float, float, float]] = [
+        ((), 0.0, 0.0, noise(()))
+    ]  # the third: log p at a temperature
+    while not all(EOS in tokens for tokens, _, _, _ in beam):
+        offered = []
+        for tokens, total, drawn, perturbed in beam:
+            if EOS in tokens:
+                offered.append((tokens, total, drawn, perturbed))
+                continue
+            choices = following(tokens)
+            if len(tokens) + 1 == limit:
+                offered.append(((*tokens, EOS), total + choices[EOS], drawn, perturbed))
+                continue
+            mass = math.log(sum(math.exp(value / temperature) for value in choices.values()))
+            cooled = {token: drawn + value / temperature - mass for token, value in choices.items()}
+            children = truncated(perturbed, {token: value + noise((*tokens, token)) for token, value in cooled.items()})
+            offered += [((*tokens, token), total + choices[token], cooled[token], children[token]) for token in choices]
+        beam = sorted(offered, key=lambda item: -item[3])[:width]
+    return [(tokens, total, perturbed) for tokens, total, _, perturbed in beam]
+
+
+def every_sample(following: Next, limit: int) -> dict[tuple[int, ...], float]:
+    """Every complete output and its probability to be drawn; at the limit EOS takes all that is left."""
+    prefixes: dict[tuple[int, ...], float] = {(): 1.0}
+    complete: dict[tuple[int, ...], float] = {}
+    for length in range(1, limit + 1):
+        grown: dict[tuple[int, ...], float] = {}
+        for prefix, probability in prefixes.items():
+            choices = {EOS: 0.0} if length == limit else following(prefix)
+            for token, log_prob in choices.items():
+                grown[(*prefix, token)] = probability * math.exp(log_prob)
+        complete.update({tokens: value for tokens, value in grown.items() if tokens[-1] == EOS})
+        prefixes = {tokens: value for tokens, value in grown.items() if tokens[-1] != EOS}
+    return complete
+
+
+def draws_without_replacement(probabilities: Sequence[float], count: int) -> dict[tuple[int, ...], float]:
+    """The probability of every order in which ``count`` different places may be drawn, one after the other."""
+    orders: dict[tuple[int, ...], float] = {(): 1.0}
+    for _ in range(count):
+        orders = {
+            (*order, place): so_far * probability / (1 - sum(probabilities[before] for before in order))
+            for order, so_far in orders.items()
+            for place, probability in enumerate(probabilities)
+            if place not in order
+        }
+    return orders

@@ -10,10 +10,12 @@ from nmt_cli.models import ARCHITECTURES
 from nmt_cli.search import STRATEGIES
 from nmt_cli.search.base import SearchStrategy
 from nmt_cli.search.beam import BeamSearch
+from nmt_cli.search.diverse import DiverseBeamSearch
 from nmt_cli.search.head import Head
 from nmt_cli.search.mbr import MinimumBayesRisk
 from nmt_cli.search.normalization import GoogleNorm, LengthPower
 from nmt_cli.search.sampling import Sampling
+from nmt_cli.search.stochastic import StochasticBeam
 from nmt_cli.search.stopping import Patience
 from tests import laws, oracles
 from tests.tiny import TINY, entropy, random_batch, random_model
@@ -30,6 +32,12 @@ SEARCHES: dict[str, list[SearchStrategy]] = {
         BeamSearch(4, n_best=4, stop=Patience()),
         BeamSearch(2, stop=Patience(2.0)),
     ],
+    "diverse": [
+        DiverseBeamSearch(BeamSearch(4, 3)),
+        DiverseBeamSearch(BeamSearch(6, 4, LengthPower(0.6)), 3, 0.9),
+        DiverseBeamSearch(BeamSearch(4, 4, stop=Patience()), 2),
+    ],
+    "stochastic": [StochasticBeam(4, 3), StochasticBeam(3, 3, Head(2.0, top_k=6), seed=5)],
     "mbr": [
         MinimumBayesRisk(Sampling(8, Head(1.5), seed=3), oracles.judge, 3),
         MinimumBayesRisk(BeamSearch(5, 5), oracles.judge, 2),
@@ -121,6 +129,18 @@ def test_bound_costs_nothing(model: Any, exponent: float) -> None:
 
 def test_beam_is_the_slow_search(model: Any) -> None:
     laws.beam_is_the_slow_search(model, random_batch(6, seed=11).source, torch.tensor([1, 9, 2, 5, 7, 3]))
+
+
+def test_diverse_beam_is_the_slow_search(model: Any) -> None:
+    laws.diverse_beam_is_the_slow_search(model, random_batch(5, seed=13).source, torch.tensor([6, 1, 4, 2, 7]))
+
+
+def test_stochastic_beam_is_the_slow_search(model: Any) -> None:
+    laws.stochastic_beam_is_the_slow_search(model, random_batch(5, seed=14).source, torch.tensor([5, 1, 4, 2, 3]))
+
+
+def test_stochastic_beam_draws_without_replacement(model: Any) -> None:
+    laws.stochastic_beam_draws_without_replacement(model, random_batch(1, seed=15).source)
 
 
 def test_long_lives_forget_nothing(model: Any) -> None:

@@ -24,10 +24,11 @@ from nmt_cli.models.ssru import Cells, RunOn
 from nmt_cli.models.stacks import Embedding, TransformerDecoder
 from nmt_cli.scoring.rows import Rows
 from nmt_cli.scoring.scores import Scores
-from nmt_cli.search import ancestral, beam, stopping
+from nmt_cli.search import ancestral, beam, noise, stochastic, stopping
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Sentences
 from nmt_cli.search.beam import BeamSearch
+from nmt_cli.search.diverse import DiverseBeamSearch
 from nmt_cli.search.normalization import LengthPower
 from tests import laws
 from tests.tiny import random_batch, random_model
@@ -69,6 +70,15 @@ LAWS: dict[str, Callable[[str], None]] = {
         model_of(a), random_batch(6, seed=11).source, torch.tensor([1, 9, 2, 5, 7, 3])
     ),
     "long_lives_forget_nothing": lambda a: laws.long_lives_forget_nothing(model_of(a), random_batch(4, seed=12).source),
+    "diverse_beam_is_the_slow_search": lambda a: laws.diverse_beam_is_the_slow_search(
+        model_of(a), random_batch(5, seed=13).source, torch.tensor([6, 1, 4, 2, 7])
+    ),
+    "stochastic_beam_is_the_slow_search": lambda a: laws.stochastic_beam_is_the_slow_search(
+        model_of(a), random_batch(5, seed=14).source, torch.tensor([5, 1, 4, 2, 3])
+    ),
+    "stochastic_beam_draws_without_replacement": lambda a: laws.stochastic_beam_draws_without_replacement(
+        model_of(a), random_batch(1, seed=15).source
+    ),
     "bound_costs_nothing": lambda a: laws.bound_costs_nothing(
         model_of(a), random_batch(20, seed=10, longest=10).source, 1.0
     ),
@@ -480,6 +490,38 @@ def bound_of_the_best(self: Any, progress: Any, n_best: int) -> Tensor:
     return found
 
 
+def unheard(original: Any) -> Any:
+    """No group hears what those before it chose."""
+    return lambda self, *arguments: original(self, *arguments[:-1])
+
+
+def held_against(original: Any) -> Any:
+    """What a token was lowered by stays with the hypothesis."""
+
+    def mutant(
+        self: Any, pools: Any, length: int, log_probs: Tensor, extensions: Tensor, eos: int, lowered: Any = 0.0
+    ) -> Any:
+        return original(self, pools, length, log_probs - lowered, extensions, eos)
+
+    return mutant
+
+
+def ends_unheard(original: Any) -> Any:
+    """Of what a group chooses, its EOS does not count."""
+
+    def mutant(self: Any, pools: Any, *arguments: Any) -> Any:
+        *rest, lowered = arguments
+        offered, eos = rest[2], rest[3]
+        return original(self, pools, *rest, lowered * (offered != eos))
+
+    return mutant
+
+
+def silent_when_over(original: Any) -> Any:
+    """A group that is over is heard no more by those that are not."""
+    return lambda self, groups: [group for one in groups for group in original(self, [one])]
+
+
 def second_best(scores: Any, *_: Any) -> Tensor:
     found: Tensor = scores.columns[scores.logits.topk(2, 1).indices[:, 1]]
     return found
@@ -509,6 +551,26 @@ def eos_anywhere(original: Any) -> Any:
         with Patch.context() as patch:
             patch.setattr(beam, "torch", _Everywhere())
             return original(*arguments)
+
+    return mutant
+
+
+KEYS = noise.keys
+
+
+def one_key(seed: int | Tensor, *places: Tensor | int) -> Tensor:
+    """Children go on with the key of their parent."""
+    return seed.clone() if torch.is_tensor(seed) else KEYS(seed, *places)
+
+
+def ends_cost(original: Any) -> Any:
+    """At the limit, what EOS costs is taken from the G of its parent."""
+
+    def mutant(self: Any, pools: Any, length: int, scores: Any, eos: int) -> Any:
+        children = original(self, pools, length, scores, eos)
+        cost = children.log_probs[:, :, :1] - pools.log_probs[:, :, None]
+        forced = (pools.alive & (pools.limits == length)[:, None])[:, :, None]
+        return replace(children, perturbed=torch.where(forced, children.perturbed + cost, children.perturbed))
 
     return mutant
 
@@ -676,9 +738,7 @@ MUTATIONS = {
         wrap(BeamSearch, "__call__", limits(-1)), ("wide_beam_is_brute_force", "beam_of_one_is_greedy")
     ),
     "greedy's limit comes too early": Mutation(wrap(Greedy, "__call__", limits(-1)), ("beam_of_one_is_greedy",)),
-    "EOS is not forced": Mutation(
-        wrap(beam, "force_end", lambda _: not_forced), (*RETOLD, "wide_beam_is_brute_force")
-    ),
+    "EOS is not forced": Mutation(wrap(beam, "force_end", lambda _: not_forced), (*RETOLD, "wide_beam_is_brute_force")),
     "the forced EOS is free": Mutation(
         wrap(beam, "force_end", forced_for_nothing), (*RETOLD, "wide_beam_is_brute_force")
     ),
@@ -706,6 +766,28 @@ MUTATIONS = {
     "too few candidates": Mutation(wrap(Scores, "best", too_few_candidates), ("beam_is_the_slow_search",)),
     "EOS counts anywhere among the candidates": Mutation(
         wrap(BeamSearch, "extend", eos_anywhere), ("beam_is_the_slow_search",)
+    ),
+    "groups do not hear each other": Mutation(
+        wrap(BeamSearch, "extend", unheard), ("diverse_beam_is_the_slow_search",)
+    ),
+    "a penalty is held against a hypothesis for ever": Mutation(
+        wrap(BeamSearch, "extend", held_against), ("diverse_beam_is_the_slow_search",)
+    ),
+    "nobody hears that a group has ended": Mutation(
+        wrap(BeamSearch, "extend", ends_unheard), ("diverse_beam_is_the_slow_search",)
+    ),
+    "a group that is over is silent": Mutation(
+        wrap(DiverseBeamSearch, "_prune", silent_when_over), ("diverse_beam_is_the_slow_search",), R
+    ),
+    "children have noise of their own": Mutation(
+        lambda patch: patch.setattr(stochastic, "conditioned", lambda noisy, maximum: noisy + 0 * maximum),
+        ("stochastic_beam_is_the_slow_search", "stochastic_beam_draws_without_replacement"),
+    ),
+    "the noise forgets the path": Mutation(
+        lambda patch: patch.setattr(noise, "keys", one_key), ("stochastic_beam_draws_without_replacement",)
+    ),
+    "the forced EOS of a sample costs": Mutation(
+        wrap(stochastic.StochasticBeam, "_children", ends_cost), ("stochastic_beam_is_the_slow_search",)
     ),
     "patience ends at the first end": Mutation(
         lambda patch: patch.setattr(stopping.Patience, "hopeless", impatient), ("beam_is_the_slow_search",)
@@ -740,7 +822,8 @@ def test_every_law_is_broken_by_something() -> None:
     written = {
         name
         for name, function in inspect.getmembers(laws, inspect.isfunction)
-        if function.__module__ == laws.__name__ and name not in ("run", "sentences_of", "inputs_of")
+        if function.__module__ == laws.__name__
+        and name not in ("run", "sentences_of", "inputs_of", "same", "gumbel_of")
     }
     assert {law.partition(" ")[0] for law in LAWS} == written
     assert {law for mutation in MUTATIONS.values() for law in mutation.laws} == set(LAWS)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SEARCH = "Search"
 _HEAD = "Sampling (sample, stochastic, mbr)"
+_DIVERSE = "Diverse beam (diverse)"
 _RISK = "Minimum Bayes risk (mbr)"
 
 
@@ -46,6 +47,16 @@ class SearchTyped:
     coverage: Annotated[
         float | None,
         _option("Weight of a penalty for source words that nothing attended to (Wu et al. 2016); without: 0."),
+    ] = None
+    groups: Annotated[
+        int | None,
+        _option("So many groups share the beam; without: each hypothesis is a group of its own.", panel=_DIVERSE),
+    ] = None
+    diversity: Annotated[
+        float | None,
+        _option(
+            "A token is ranked lower by this for each time an earlier group said it; without: 0.5.", panel=_DIVERSE
+        ),
     ] = None
     temperature: Annotated[float | None, _option("Below 1: nearer to the best token.", panel=_HEAD)] = None
     top_k: Annotated[int | None, _option("Draw from the k most probable tokens.", panel=_HEAD)] = None

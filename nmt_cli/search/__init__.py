@@ -7,8 +7,10 @@ STRATEGIES: Registry[type[SearchStrategy]] = Registry(
     "search",
     {
         "beam": "nmt_cli.search.beam:BeamSearch",
+        "diverse": "nmt_cli.search.diverse:DiverseBeamSearch",
         "greedy": "nmt_cli.search.ancestral:Greedy",
         "mbr": "nmt_cli.search.mbr:MinimumBayesRisk",
         "sample": "nmt_cli.search.sampling:Sampling",
+        "stochastic": "nmt_cli.search.stochastic:StochasticBeam",
     },
 )
