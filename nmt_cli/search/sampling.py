@@ -30,8 +30,12 @@ class Sampler:
     def __call__(self, scores: Scores, row: Tensor, step: int) -> Tensor:
         """(N,) ids; ``row`` (N,) says which of the B rows are left."""
         keys = noise.keys(self.seed, self.lines[row], self.samples[row], step)
-        drawn = self.head(scores.logits) + noise.gumbel(keys, scores.columns)
-        return scores.columns[drawn.argmax(1)]
+        log_probs = self.head(scores.logits)
+        some = torch.nonzero((log_probs > -torch.inf).any(0))[
+            :, 0
+        ]  # noise costs more than the scores: none for the rest
+        drawn = log_probs[:, some] + noise.gumbel(keys, scores.columns[some])
+        return scores.columns[some[drawn.argmax(1)]]
 
 
 @dataclass(frozen=True)
