@@ -31,9 +31,8 @@ class Sampler:
         """(N,) ids; ``row`` (N,) says which of the B rows are left."""
         keys = noise.keys(self.seed, self.lines[row], self.samples[row], step)
         log_probs = self.head(scores.logits)
-        some = torch.nonzero((log_probs > -torch.inf).any(0))[
-            :, 0
-        ]  # noise costs more than the scores: none for the rest
+        # noise costs more than the scores: there is none for tokens that no row may draw
+        some = torch.nonzero((log_probs > -torch.inf).any(0)).flatten()
         drawn = log_probs[:, some] + noise.gumbel(keys, scores.columns[some])
         return scores.columns[some[drawn.argmax(1)]]
 
