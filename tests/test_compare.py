@@ -18,7 +18,8 @@ from typer.testing import Result
 from nmt_cli.evaluation import buckets
 from nmt_cli.evaluation.metrics import MetricScore, count_bleu
 from nmt_cli.evaluation.significance import p_value, paired_bootstrap
-from nmt_cli.inference.translator import SPLIT, Candidate, Translation
+from nmt_cli.inference.flags import SPLIT
+from nmt_cli.inference.translator import Candidate, Translation
 from nmt_cli.reports import trial
 from nmt_cli.reports.contestant import best, contestants
 from nmt_cli.reports.flow import charts

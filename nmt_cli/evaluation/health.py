@@ -4,12 +4,12 @@ Outputs that are empty, all alike, copied from the source, caught in a loop, too
 limit, and beyond it a sentence that says what usually causes it. Knows no metric.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from nmt_cli.errors import DataError
+from nmt_cli.text.loops import LOOP, most_repeats
 
 EMPTY = 0.01
 """Share of empty outputs from which on there is advice."""
@@ -141,25 +141,9 @@ def _copied(source: str, hypothesis: str, reference: str) -> bool:
     return bool(source) and source == hypothesis.strip() != reference.strip()
 
 
-_LONGEST_GROUP = 4
-_LOOP = 3
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+")  # kana and ideographs stand alone
-
-
 def _looped(hypothesis: str, reference: str) -> bool:
-    times = _most_repeats(_WORD.findall(hypothesis))
-    return times >= _LOOP and times > _most_repeats(_WORD.findall(reference))
-
-
-def _most_repeats(words: Sequence[str]) -> int:
-    """How often the most repeated group of 1 to 4 words stands in a row: 3 for ``a b a b a b``. One pass a size."""
-    most = min(1, len(words))
-    for size in range(1, _LONGEST_GROUP + 1):
-        run = 0  # words that equal the one a group before
-        for word, earlier in zip(words[size:], words, strict=False):
-            run = run + 1 if word == earlier else 0
-            most = max(most, run // size + 1)
-    return most
+    times = most_repeats(hypothesis)
+    return times >= LOOP and times > most_repeats(reference)
 
 
 def _characters(lines: Iterable[str]) -> int:

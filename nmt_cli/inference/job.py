@@ -15,8 +15,9 @@ from nmt_cli import console
 from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
+from nmt_cli.inference.flags import SPLIT
 from nmt_cli.inference.formats import FORMATS, Row
-from nmt_cli.inference.translator import SPLIT, Translation, Translator
+from nmt_cli.inference.translator import Translation, Translator
 from nmt_cli.runs import files
 from nmt_cli.runs.directory import ModelDirectory
 

@@ -16,18 +16,16 @@ import torch
 
 from nmt_cli.corpus.batching import Sequences, by_length
 from nmt_cli.corpus.limits import LengthLimit
+from nmt_cli.inference.flags import SPLIT, flags
+from nmt_cli.inference.pieces import in_pieces
 from nmt_cli.models.base import Decodable
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences
-from nmt_cli.text.normalize import normalize
-from nmt_cli.text.sentences import pieces_within
+from nmt_cli.search.certificate import Certificate
 from nmt_cli.text.tokenizer import Tokenizer
 
 _USUAL_ROWS = 5
 """Hypotheses of a sentence for which the batch size is meant; a wider beam gets smaller batches, not more memory."""
-
-SPLIT = "split"
-"""The flag of a line that was too long for the model and was translated in pieces."""
 
 Ids = Sequence[int]
 Piece = tuple[tuple[int, ...], int]
@@ -44,6 +42,7 @@ class Candidate:
     score: float  # what the search ranked by
     log_prob: float  # natural logarithm, EOS included; of a split line, the sum over its pieces
     tokens: tuple[int, ...]  # of a split line, the pieces one after the other
+    certificate: Certificate | None = None  # of exact search; of a split line, of all pieces
 
 
 @dataclass(frozen=True)
@@ -142,14 +141,8 @@ class Translator:
             yield self._joined(line, [found[part] for part in parts])
 
     def _pieces(self, number: int, line: str) -> list[Piece]:
-        """A line in ids: no piece if it is blank, one if it is not too long, else several."""
-        text = normalize(line)
-        ids = self.tokenizer.encode(text)
-        if len(ids) <= self.max_length:
-            parts = [ids] if ids else []
-        else:
-            texts = pieces_within(text, lambda piece: len(self.tokenizer.encode(piece)) <= self.max_length)
-            parts = [self.tokenizer.encode(part) for part in texts]
+        """A line in ids, in as many pieces as it needs."""
+        parts = in_pieces(self.tokenizer, line, self.max_length)
         return [(tuple(part), 0 if self.repeats else number + (place << 40)) for place, part in enumerate(parts)]
 
     def _joined(self, line: str, parts: list[list[Hypothesis]]) -> Translation:
@@ -161,7 +154,10 @@ class Translator:
                 sum(part.score for part in chosen) / len(chosen),
                 sum(part.log_prob for part in chosen),
                 tuple(token for part in chosen for token in part.tokens),
+                Certificate.joined([part.certificate for part in chosen if part.certificate is not None]),
             )
             for chosen in zip(*parts, strict=False)  # the first of each piece, the second of each piece, ...
         ]
-        return Translation(line, tuple(ranked), (SPLIT,) if len(parts) > 1 else ())
+        best = ranked[0]
+        split = (SPLIT,) if len(parts) > 1 else ()
+        return Translation(line, tuple(ranked), (*split, *flags(line, best.text, best.tokens, best.log_prob)))

@@ -16,7 +16,8 @@ from nmt_cli.evaluation.buckets import Bucket
 from nmt_cli.evaluation.metrics import MetricScore, bleu, count_bleu, each_score
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
-from nmt_cli.inference.translator import SPLIT, Translation
+from nmt_cli.inference.flags import SPLIT
+from nmt_cli.inference.translator import Translation
 from nmt_cli.reports.contestant import Contestant
 from nmt_cli.training.gradient_flow import GradientFlow, gradient_flow
 from nmt_cli.training.tasks.translate import mean_loss

@@ -1,0 +1,37 @@
+"""Flags: what a reader of a translation should look at twice, found without a reference."""
+
+import math
+from collections.abc import Sequence
+
+from nmt_cli.text.loops import LOOP, most_repeats
+from nmt_cli.text.spans import lost
+
+SPLIT = "split"
+"""The line was too long for the model and was translated in pieces."""
+REPETITION = "repetition"
+"""A group of words follows itself three times or more, and does not in the source."""
+LENGTH = "length"
+"""The translation is more than three times as long as the source, or less than a third."""
+UNSURE = "unsure"
+"""The model gave its tokens a low probability."""
+
+_RATIO = 3.0
+_SHORTEST = 10  # characters from which on a ratio says something
+_CONFIDENCE = math.log(0.25)  # the mean log-probability of a token below which a translation is unsure
+
+
+def flags(source: str, translation: str, tokens: Sequence[int], log_prob: float) -> tuple[str, ...]:
+    """Those of a translation, in the order of this file; ``lost-url``, ``lost-number`` and so on for spans that are gone."""
+    found = []
+    if most_repeats(translation) >= max(LOOP, most_repeats(source) + 1):
+        found.append(REPETITION)
+    shorter, longer = sorted((_characters(source), _characters(translation)))
+    if longer >= _SHORTEST and longer > _RATIO * shorter:
+        found.append(LENGTH)
+    if tokens and log_prob / len(tokens) < _CONFIDENCE:
+        found.append(UNSURE)
+    return (*found, *dict.fromkeys(f"lost-{span.kind}" for span in lost(source, translation)))
+
+
+def _characters(text: str) -> int:
+    return len("".join(text.split()))
