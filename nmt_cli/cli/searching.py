@@ -77,7 +77,8 @@ class SearchTyped:
     utility: Annotated[
         str | None,
         _option(
-            "How well one candidate agrees with another: chrf (default), or bleu (words between spaces).", panel=_RISK
+            "How well two candidates agree: chrf (default; leans to long ones), or bleu (words between spaces).",
+            panel=_RISK,
         ),
     ] = None
     mbr_aggregate: Annotated[

@@ -21,6 +21,9 @@ _EPSILON = 1e-16
 class SentenceChrF:
     """F2 of character n-grams, spaces left out.
 
+    As recall counts more than precision, a text that says things twice may be worth more than one that leaves something out:
+    what is chosen by it is longer than references are.
+
     Attributes:
         eps_smoothing: sacreBLEU's word. False, as in the chrF2 that ``nmt score`` prints: precision and recall are averaged
             over the orders that both texts have. True, as in chrF++.py, NLTK and Moses: F2 is averaged over all orders.
