@@ -3,7 +3,8 @@ test_mutations breaks the code on purpose and sees them fail."""
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import torch
@@ -17,8 +18,9 @@ from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.diverse import DiverseBeamSearch
+from nmt_cli.search.exact import ExactSearch
 from nmt_cli.search.head import Head
-from nmt_cli.search.normalization import LengthPower
+from nmt_cli.search.normalization import LengthPower, Normalization
 from nmt_cli.search.sampling import Sampling
 from nmt_cli.search.stochastic import StochasticBeam
 from nmt_cli.search.stopping import Bound, Patience
@@ -194,6 +196,43 @@ def wide_beam_is_brute_force(model: Model, source: Sequences, limit: int, expone
             assert abs(hypothesis.score - score) < 1e-6
 
 
+def exact_is_brute_force(model: Model, source: Sequences, limit: int, norm: Normalization) -> None:
+    """Law 4: exact search finds the n best of everything, each with a certificate."""
+    for n_best, width in ((1, 2), (4, 7)):
+        search = ExactSearch(BeamSearch(n_best, n_best, norm), width=width)
+        found = run(model, search, source, Sentences.of(torch.full((len(source),), limit)))
+        for index, hypotheses in enumerate(found):
+            best = oracles.every_output(
+                model, alone(source, index), limit, VOCABULARY, lambda length: float(norm(length))
+            )
+            assert [h.tokens for h in hypotheses] == [tokens for tokens, _, _ in best[:n_best]]
+            for hypothesis, (_, log_prob, score) in zip(hypotheses, best, strict=False):
+                assert abs(hypothesis.log_prob - log_prob) < 1e-9
+                assert abs(hypothesis.score - score) < 1e-9
+                assert hypothesis.certificate is not None
+                assert hypothesis.certificate.proved
+
+
+def certificates_are_true(model: Model, source: Sequences, limit: int, norm: Normalization) -> None:
+    """Law 4 within a budget: nothing scores more than the bound, and what is said to be proved is so."""
+    every = [
+        oracles.every_output(model, alone(source, index), limit, VOCABULARY, lambda length: float(norm(length)))
+        for index in range(len(source))
+    ]
+    for nodes, n_best in product((1, 3, 8, 13, 34), (1, 2)):
+        search = ExactSearch(BeamSearch(n_best, n_best, norm), nodes, width=3)
+        found = run(model, search, source, Sentences.of(torch.full((len(source),), limit)))
+        for hypotheses, outputs in zip(found, every, strict=True):
+            given = {hypothesis.tokens for hypothesis in hypotheses}
+            unseen = max(score for tokens, _, score in outputs if tokens not in given)
+            for hypothesis in hypotheses:
+                certificate = hypothesis.certificate
+                assert certificate is not None
+                assert certificate.nodes <= nodes
+                assert certificate.bound >= max(hypothesis.score, unseen) - 1e-9
+                assert certificate.proved == (certificate.bound <= hypothesis.score + 1e-4)
+
+
 @dataclass
 class Ending:
     """A scorer that adds to what its model thinks of EOS: random models would seldom end before their limit."""
@@ -279,7 +318,7 @@ def stochastic_beam_is_the_slow_search(model: Model, source: Sequences, limits: 
     lines = torch.arange(len(source)) * 3 + 1
     for width, n_best, temperature in ((1, 1, 1.0), (3, 3, 1.0), (4, 2, 3.0), (12, 12, 1.0), (5, 5, 0.4)):
         search = StochasticBeam(width, n_best, Head(temperature), seed=width)
-        for index, found in enumerate(run(model, search, source, Sentences(limits, lines, source.lengths))):
+        for index, found in enumerate(run(model, search, source, replace(Sentences.of(limits), lines=lines))):
             noise_of = gumbel_of(width, int(lines[index]))
             options = (int(limits[index]), width, temperature, noise_of)
             same(found, oracles.stochastic_beam_search(following[index], *options)[:n_best])

@@ -11,9 +11,10 @@ from nmt_cli.search import STRATEGIES
 from nmt_cli.search.base import SearchStrategy
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.diverse import DiverseBeamSearch
+from nmt_cli.search.exact import ExactSearch
 from nmt_cli.search.head import Head
 from nmt_cli.search.mbr import MinimumBayesRisk
-from nmt_cli.search.normalization import GoogleNorm, LengthPower
+from nmt_cli.search.normalization import GoogleNorm, LengthPower, Normalization
 from nmt_cli.search.sampling import Sampling
 from nmt_cli.search.stochastic import StochasticBeam
 from nmt_cli.search.stopping import Patience
@@ -38,6 +39,10 @@ SEARCHES: dict[str, list[SearchStrategy]] = {
         DiverseBeamSearch(BeamSearch(4, 4, stop=Patience()), 2),
     ],
     "stochastic": [StochasticBeam(4, 3), StochasticBeam(3, 3, Head(2.0, top_k=6), seed=5)],
+    "exact": [
+        ExactSearch(BeamSearch(3, 2, LengthPower(0)), nodes=400, width=16),
+        ExactSearch(BeamSearch(2, norm=GoogleNorm(0.6)), nodes=60, width=7),
+    ],
     "mbr": [
         MinimumBayesRisk(Sampling(8, Head(1.5), seed=3), oracles.judge, 3),
         MinimumBayesRisk(BeamSearch(5, 5), oracles.judge, 2),
@@ -120,6 +125,19 @@ def test_beam_of_one_is_greedy(model: Any) -> None:
 @pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0])
 def test_wide_beam_is_brute_force(model: Any, exponent: float) -> None:
     laws.wide_beam_is_brute_force(model, random_batch(3, seed=9).source, 3, exponent)
+
+
+NORMS = pytest.mark.parametrize("norm", [LengthPower(0), LengthPower(1.0), GoogleNorm(0.6), LengthPower(2.5)])
+
+
+@NORMS
+def test_exact_is_brute_force(model: Any, norm: Normalization) -> None:
+    laws.exact_is_brute_force(model, random_batch(3, seed=16).source, 4, norm)
+
+
+@NORMS
+def test_certificates_are_true(model: Any, norm: Normalization) -> None:
+    laws.certificates_are_true(model, random_batch(3, seed=17).source, 4, norm)
 
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0])

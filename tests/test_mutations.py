@@ -24,11 +24,12 @@ from nmt_cli.models.ssru import Cells, RunOn
 from nmt_cli.models.stacks import Embedding, TransformerDecoder
 from nmt_cli.scoring.rows import Rows
 from nmt_cli.scoring.scores import Scores
-from nmt_cli.search import ancestral, beam, noise, stochastic, stopping
+from nmt_cli.search import ancestral, beam, exact, noise, stochastic, stopping
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Sentences
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.diverse import DiverseBeamSearch
+from nmt_cli.search.exact import ExactSearch
 from nmt_cli.search.normalization import LengthPower
 from tests import laws
 from tests.tiny import random_batch, random_model
@@ -70,6 +71,15 @@ LAWS: dict[str, Callable[[str], None]] = {
         model_of(a), random_batch(6, seed=11).source, torch.tensor([1, 9, 2, 5, 7, 3])
     ),
     "long_lives_forget_nothing": lambda a: laws.long_lives_forget_nothing(model_of(a), random_batch(4, seed=12).source),
+    "exact_is_brute_force": lambda a: laws.exact_is_brute_force(
+        model_of(a), random_batch(12, seed=16).source, 3, LengthPower(0.5)
+    ),
+    "exact_is_brute_force (not normalised)": lambda a: laws.exact_is_brute_force(
+        model_of(a), random_batch(24, seed=17).source, 3, LengthPower(0)
+    ),
+    "certificates_are_true": lambda a: laws.certificates_are_true(
+        model_of(a), random_batch(24, seed=17).source, 3, LengthPower(0.5)
+    ),
     "diverse_beam_is_the_slow_search": lambda a: laws.diverse_beam_is_the_slow_search(
         model_of(a), random_batch(5, seed=13).source, torch.tensor([6, 1, 4, 2, 7])
     ),
@@ -575,6 +585,58 @@ def ends_cost(original: Any) -> Any:
     return mutant
 
 
+def pruned_by_its_own_length(self: Any) -> float:
+    """As though every prefix ended at once."""
+    return float(self.floor * self.norm(1))
+
+
+def pruned_by_the_best(self: Any) -> float:
+    """Nothing that cannot become the best is looked at, though more are asked for."""
+    return float(self.hypotheses[0].score * self.norm(self.limit))
+
+
+def empty_forgotten(original: Any) -> Any:
+    """EOS alone is no hypothesis."""
+    return lambda self, prefixes, *rest: self if prefixes.shape[1] == 1 else original(self, prefixes, *rest)
+
+
+def found_twice(original: Any) -> Any:
+    """What the beam search has found is not known."""
+
+    def mutant(self: Any, *arguments: Any) -> Any:
+        unknown = [replace(hypothesis, tokens=()) for hypothesis in self.hypotheses]
+        joined = original(replace(self, hypotheses=tuple(unknown)), *arguments)
+        tokens = {id(hypothesis): before.tokens for hypothesis, before in zip(unknown, self.hypotheses, strict=True)}
+        known = [replace(h, tokens=tokens.get(id(h), h.tokens)) for h in joined.hypotheses]
+        return replace(joined, hypotheses=tuple(known))
+
+    return mutant
+
+
+def not_above_the_limit(original: Any) -> Any:
+    """One token more than is allowed."""
+    return lambda self, scorer, root, limit, known: original(self, scorer, root, limit + 1, known)
+
+
+def children_of_the_first(original: Any) -> Any:
+    """All go on from the state of the first prefix."""
+    return lambda self, *, alone: original(replace(self, parents=0 * self.parents), alone=alone)
+
+
+def parents_free(original: Any) -> Any:
+    """A child costs no more than its last token."""
+    return lambda log_probs, *rest: original(0 * log_probs, *rest)
+
+
+def unseen_counted(change: int) -> Callable[[Any], Any]:
+    """How many children are kept beyond those that can be scored."""
+
+    def made(original: Any) -> Any:
+        return lambda *arguments: original(*arguments[:-1], arguments[-1] + change)
+
+    return made
+
+
 def impatient(self: Any, progress: Any, n_best: int) -> Tensor:
     """The first end is enough."""
     del self, n_best
@@ -788,6 +850,41 @@ MUTATIONS = {
     ),
     "the forced EOS of a sample costs": Mutation(
         wrap(stochastic.StochasticBeam, "_children", ends_cost), ("stochastic_beam_is_the_slow_search",)
+    ),
+    "exact search prunes by the length so far": Mutation(
+        lambda patch: patch.setattr(exact._Best, "needed", property(pruned_by_its_own_length)),
+        ("exact_is_brute_force",),
+    ),
+    "exact search prunes by the best": Mutation(
+        lambda patch: patch.setattr(exact._Best, "needed", property(pruned_by_the_best)), ("exact_is_brute_force",)
+    ),
+    "exact search forgets the empty translation": Mutation(
+        wrap(exact._Best, "joined_by", empty_forgotten), ("exact_is_brute_force (not normalised)",)
+    ),
+    "exact search finds a hypothesis twice": Mutation(
+        wrap(exact._Best, "joined_by", found_twice), ("exact_is_brute_force",)
+    ),
+    "exact search goes one further": Mutation(
+        wrap(ExactSearch, "_search", not_above_the_limit), ("exact_is_brute_force",)
+    ),
+    "exact search goes on from the first prefix": Mutation(
+        wrap(exact._Group, "enter", children_of_the_first), ("exact_is_brute_force",)
+    ),
+    "exact search forgets what a prefix cost": Mutation(
+        wrap(exact, "_going_on", parents_free), ("exact_is_brute_force",)
+    ),
+    "the bound forgets what waits": Mutation(
+        lambda patch: patch.setattr(exact._Best, "reach", lambda *_: -torch.inf), ("certificates_are_true",)
+    ),
+    "the bound is that of the length so far": Mutation(
+        lambda patch: patch.setattr(exact._Best, "reach", lambda *known: known[1]), ("certificates_are_true",)
+    ),
+    "the bound is that of the worst that waits": Mutation(
+        lambda patch: patch.setattr(exact._Group, "highest", property(lambda self: float(self.log_probs.min()))),
+        ("certificates_are_true",),
+    ),
+    "the bound forgets what there was no budget for": Mutation(
+        wrap(exact._Group, "of", unseen_counted(-1)), ("certificates_are_true",)
     ),
     "patience ends at the first end": Mutation(
         lambda patch: patch.setattr(stopping.Patience, "hopeless", impatient), ("beam_is_the_slow_search",)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _SEARCH = "Search"
 _HEAD = "Sampling (sample, stochastic, mbr)"
 _DIVERSE = "Diverse beam (diverse)"
+_EXACT = "Exact search (exact)"
 _RISK = "Minimum Bayes risk (mbr)"
 
 
@@ -88,6 +89,13 @@ class SearchTyped:
             help="An approximation, quicker: candidates are compared with the mean of all, not with each.",
             rich_help_panel=_RISK,
         ),
+    ] = None
+
+    nodes: Annotated[
+        int | None, _option("Score at most so many prefixes of a sentence; without: 10,000.", panel=_EXACT)
+    ] = None
+    seconds: Annotated[
+        float | None, _option("Spend at most so much time on a sentence; without: as long as it takes.", panel=_EXACT)
     ] = None
 
     def choice(self) -> Choice:

@@ -1,19 +1,20 @@
 """What goes in and out of ``nmt translate``: plain text, TSV, JSON lines. One row in, one row out (n rows with n-best).
 
 text    the translation; n-best lists: one candidate a line
-tsv     number of the line (from 1), rank (from 1), score, log-probability, translation, flags
+tsv     number of the line (from 1), rank (from 1), score, log-probability, translation, flags (of exact search: proved or budget)
 jsonl   in: {"text": ...} and whatever else; out: the same object with "translation", "score", "log_prob", "flags" and,
-        for n-best, "candidates"; fields that we do not know come out as they went in
+        for n-best, "candidates"; of exact search, "certificate" (proved, nodes, bound); fields that we do not know come out as
+        they went in
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from nmt_cli.errors import DataError
-from nmt_cli.inference.translator import Translation
+from nmt_cli.inference.translator import Candidate, Translation
 from nmt_cli.registry import Registry
 
 _HALF = re.compile(r"[\ud800-\udfff]")
@@ -69,7 +70,6 @@ class Tsv:
     def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
         """One line for each candidate."""
         del row
-        flags = ",".join(translation.flags)
         return "\n".join(
             "\t".join(
                 (
@@ -78,7 +78,7 @@ class Tsv:
                     f"{candidate.score:.6f}",
                     f"{candidate.log_prob:.6f}",
                     candidate.text.replace("\t", " "),
-                    flags,
+                    ",".join((*translation.flags, *_proof(candidate))),
                 )
             )
             for rank, candidate in enumerate(translation.candidates[:n_best], 1)
@@ -108,13 +108,29 @@ class JsonLines:
             "score": best.score,
             "log_prob": best.log_prob,
             "flags": list(translation.flags),
+            **_certified(best),
         }
         if n_best > 1:
             found["candidates"] = [
-                {"translation": candidate.text, "score": candidate.score, "log_prob": candidate.log_prob}
+                {
+                    "translation": candidate.text,
+                    "score": candidate.score,
+                    "log_prob": candidate.log_prob,
+                    **_certified(candidate),
+                }
                 for candidate in translation.candidates[:n_best]
             ]
         return _json({**row.extra, **found})
+
+
+def _proof(candidate: Candidate) -> list[str]:
+    """The flag of a candidate that comes with a certificate."""
+    return [] if candidate.certificate is None else [candidate.certificate.flag]
+
+
+def _certified(candidate: Candidate) -> dict[str, Any]:
+    """The field of a candidate that comes with a certificate."""
+    return {} if candidate.certificate is None else {"certificate": asdict(candidate.certificate)}
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ STRATEGIES: Registry[type[SearchStrategy]] = Registry(
     {
         "beam": "nmt_cli.search.beam:BeamSearch",
         "diverse": "nmt_cli.search.diverse:DiverseBeamSearch",
+        "exact": "nmt_cli.search.exact:ExactSearch",
         "greedy": "nmt_cli.search.ancestral:Greedy",
         "mbr": "nmt_cli.search.mbr:MinimumBayesRisk",
         "sample": "nmt_cli.search.sampling:Sampling",

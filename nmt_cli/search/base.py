@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nmt_cli.errors import ModelError
 from nmt_cli.scoring.scorer import Scorer
+from nmt_cli.search.certificate import Certificate
 from nmt_cli.search.options import SearchOptions
 
 
@@ -44,6 +45,7 @@ class Hypothesis:
     tokens: tuple[int, ...]  # ends in EOS
     log_prob: float  # the scorer's own, EOS included
     score: float  # what the search ranked by
+    certificate: Certificate | None = None  # of a search that can give one
 
 
 def refuse_nan(values: Tensor) -> None:
