@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -71,16 +72,14 @@ def test_a_prefix_has_its_noise_wherever_it_is_reached() -> None:
     """It is that of seed, line and prefix: a wider beam draws the same first hypotheses, with the same scores."""
     model, source = random_model("transformer", seed=5), random_batch(8, seed=5).source
     lines = torch.arange(8) * 7
-    sentences = Sentences(source.lengths + 3, lines, source.lengths)
+    sentences = replace(Sentences.of(source.lengths + 3), lines=lines)
     wide = laws.run(model, StochasticBeam(9, 9, seed=2), source, sentences)
     narrow = laws.run(model, StochasticBeam(3, 3, seed=2), source, sentences)
     for many, few in zip(wide, narrow, strict=True):
         assert [h.tokens for h in few] == [h.tokens for h in many[:3]]
         assert [h.score for h in few] == pytest.approx([h.score for h in many[:3]], abs=1e-9)
     other = laws.run(model, StochasticBeam(3, 3, seed=3), source, sentences)
-    moved = laws.run(
-        model, StochasticBeam(3, 3, seed=2), source, Sentences(sentences.limits, lines + 1, source.lengths)
-    )
+    moved = laws.run(model, StochasticBeam(3, 3, seed=2), source, replace(sentences, lines=lines + 1))
     assert tokens_of(narrow) != tokens_of(other) != tokens_of(moved) != tokens_of(narrow)
 
 
@@ -197,7 +196,7 @@ def test_whatever_is_asked_for(
 ) -> None:
     source: Sequences = random_batch(4, seed=seed).source
     strategy = StochasticBeam(width, min(n_best, width), Head(temperature), own_seed)
-    sentences = Sentences(torch.tensor(limits), torch.tensor(lines), source.lengths)
+    sentences = replace(Sentences.of(torch.tensor(limits)), lines=torch.tensor(lines))
     found = laws.run(random_model(architecture, seed=seed), strategy, source, sentences)
     for index, limit in enumerate(limits):
         noise_of = laws.gumbel_of(own_seed, lines[index])

@@ -11,7 +11,7 @@ import torch
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import DataError, ModelError
 from nmt_cli.inference.choice import Choice
-from nmt_cli.inference.translator import Engine
+from nmt_cli.inference.translator import Engine, Piece
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import shifted
 from nmt_cli.runs.directory import ModelDirectory
@@ -54,7 +54,7 @@ class Looker:
         if target is not None:
             written: Sequence[int] = (*self._encoded("--target", target), EOS)
         else:
-            written = self.engine.search([(tuple(ids), 0)])[0][0].tokens
+            written = self.engine.search([Piece(tuple(ids), 0)])[0][0].tokens
         model = cast("EncoderDecoder[Any]", self.engine.model)
         tokens = torch.tensor([written])
         with torch.inference_mode():

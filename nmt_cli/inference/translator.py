@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from nmt_cli.inference.flags import SPLIT, flags
 from nmt_cli.inference.pieces import in_pieces
 from nmt_cli.models.base import Decodable
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences
+from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences, Wish
 from nmt_cli.search.certificate import Certificate
 from nmt_cli.text.tokenizer import Tokenizer
 
@@ -28,8 +28,15 @@ _USUAL_ROWS = 5
 """Hypotheses of a sentence for which the batch size is meant; a wider beam gets smaller batches, not more memory."""
 
 Ids = Sequence[int]
-Piece = tuple[tuple[int, ...], int]
-"""The ids of a line, or of a part of a line that is too long, and which line it is: noise depends on that."""
+
+
+class Piece(NamedTuple):
+    """A line, or a part of a line that is too long, as a search sees it."""
+
+    ids: tuple[int, ...]
+    line: int  # which line it is, since noise depends on that; 0 where nothing does
+    wish: Wish = Wish()
+
 
 Searched = list[list[Hypothesis]]
 
@@ -75,11 +82,11 @@ class Engine:
 
     def search(self, pieces: Sequence[Piece]) -> Searched:
         """Hypotheses of each source (ids without EOS)."""
-        sources, lines = zip(*pieces, strict=True)
+        sources, lines, wishes = zip(*pieces, strict=True)
         batch = Sequences.of(sources)
         limits = torch.tensor([self.limit(length) for length in batch.lengths.tolist()])
         with torch.inference_mode():
-            sentences = Sentences(limits, torch.tensor(lines), batch.lengths)
+            sentences = Sentences(limits, torch.tensor(lines), batch.lengths, wishes)
             return self.strategy(self.model, *self.model.start(batch), sentences)
 
 
@@ -129,7 +136,7 @@ class Translator:
     def _window(self, lines: list[tuple[int, str]]) -> Iterator[Translation]:
         pieces = [self._pieces(number, line) for number, line in lines]
         distinct = list(dict.fromkeys(piece for line in pieces for piece in line))  # each is searched once
-        lengths = np.array([len(ids) + 1 for ids, _ in distinct], dtype=np.int64)
+        lengths = np.array([len(ids) + 1 for ids, *_ in distinct], dtype=np.int64)
         batches = by_length(np.arange(len(distinct)), (lengths,), self.batch_tokens) if distinct else []
         batches.reverse()  # the longest first: the last batches are short ones, and workers end together
         found: dict[Piece, list[Hypothesis]] = {}
@@ -143,7 +150,7 @@ class Translator:
     def _pieces(self, number: int, line: str) -> list[Piece]:
         """A line in ids, in as many pieces as it needs."""
         parts = in_pieces(self.tokenizer, line, self.max_length)
-        return [(tuple(part), 0 if self.repeats else number + (place << 40)) for place, part in enumerate(parts)]
+        return [Piece(tuple(part), 0 if self.repeats else number + (place << 40)) for place, part in enumerate(parts)]
 
     def _joined(self, line: str, parts: list[list[Hypothesis]]) -> Translation:
         if not parts:

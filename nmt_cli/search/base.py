@@ -5,6 +5,7 @@ Letters: B sentences, N rows (hypotheses, sentence by sentence), K beam, V' scor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
@@ -18,21 +19,32 @@ from nmt_cli.search.options import SearchOptions
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What the translation of one sentence has to hold, in ids."""
+
+    prefix: tuple[int, ...] = ()  # it begins with these
+    terms: tuple[tuple[int, ...], ...] = ()  # these stand in it somewhere
+
+
+@dataclass(frozen=True)
 class Sentences:
     """What a search is told of the B sentences beside their scores."""
 
     limits: Tensor  # (B,) the longest length of each, EOS counted, at least 1; there EOS is forced
     lines: Tensor  # (B,) which line of the input each is: noise depends on it, and on no neighbour
     sources: Tensor  # (B,) how long each source is, EOS counted; 0 where there is none
+    wishes: tuple[Wish, ...]  # B
 
     @classmethod
-    def of(cls, limits: Tensor, sources: Tensor | None = None) -> Sentences:
-        """The lines are numbered from 0."""
-        return cls(limits, torch.arange(len(limits)), torch.zeros_like(limits) if sources is None else sources)
+    def of(cls, limits: Tensor, sources: Tensor | None = None, wishes: Sequence[Wish] | None = None) -> Sentences:
+        """The lines are numbered from 0; nothing is wished for unless ``wishes`` says so."""
+        lengths = torch.zeros_like(limits) if sources is None else sources
+        return cls(limits, torch.arange(len(limits)), lengths, tuple(wishes or [Wish()] * len(limits)))
 
     def at(self, places: Tensor) -> Sentences:
         """Some of them, in that order."""
-        return Sentences(self.limits[places], self.lines[places], self.sources[places])
+        wishes = tuple(self.wishes[place] for place in places.tolist())
+        return Sentences(self.limits[places], self.lines[places], self.sources[places], wishes)
 
     def __len__(self) -> int:
         return len(self.limits)
@@ -56,23 +68,17 @@ def refuse_nan(values: Tensor) -> None:
         )
 
 
-class SearchStrategy(Protocol):
+class Search(Protocol):
     """A way to find translations."""
 
-    uses: ClassVar[frozenset[str]]
-    """The fields of SearchOptions that mean something here; a user who gives another one is told so."""
-
-    repeats: ClassVar[bool]
-    """Whether equal sentences always get equal hypotheses, so that one search is enough for all of them."""
+    @property
+    def repeats(self) -> bool:
+        """Whether equal sentences always get equal hypotheses, so that one search is enough for all of them."""
+        ...
 
     @property
     def rows(self) -> int:
         """The most hypotheses of one sentence that are scored at once: batches are the smaller for it."""
-        ...
-
-    @classmethod
-    def of(cls, options: SearchOptions) -> Self:
-        """From what a user asked for. Raises ConfigError for what this strategy cannot do."""
         ...
 
     def __call__(self, scorer: Scorer[Any], tokens: Tensor, state: Any, sentences: Sentences) -> list[list[Hypothesis]]:
@@ -80,4 +86,16 @@ class SearchStrategy(Protocol):
 
         Returns for each sentence its hypotheses, best first: at least one, each complete.
         """
+        ...
+
+
+class SearchStrategy(Search, Protocol):
+    """A search that a user can ask for by its name."""
+
+    uses: ClassVar[frozenset[str]]
+    """The fields of SearchOptions that mean something here; a user who gives another one is told so."""
+
+    @classmethod
+    def of(cls, options: SearchOptions) -> Self:
+        """From what a user asked for. Raises ConfigError for what this strategy cannot do."""
         ...

@@ -1,0 +1,205 @@
+"""Constrained beam search: terms that a translation has to hold, by dynamic beam allocation (Post & Vilar 2018).
+
+A hypothesis that puts in a term the model does not like would be lost to those that do not. So the beam is divided into banks, by
+how many tokens of the terms a hypothesis holds already, and each bank keeps its best. Only a hypothesis with all terms may end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby, zip_longest
+from typing import ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+
+from nmt_cli.scoring.scorer import Scorer, State
+from nmt_cli.scoring.scores import Scores
+from nmt_cli.search.base import Hypothesis, Search, Sentences
+from nmt_cli.search.normalization import LengthPower, Normalization
+
+S = TypeVar("S", bound=State)
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a hypothesis holds of the terms of its sentence."""
+
+    terms: tuple[Ids, ...]
+    met: frozenset[int] = frozenset()  # which terms stand in it
+    begun: frozenset[tuple[int, int]] = frozenset()  # (term, tokens of it) where it ends in the beginning of a term
+
+    def after(self, token: int) -> Progress:
+        """With one token more."""
+        longer = {(term, held + 1) for term, held in self.begun if self.terms[term][held] == token}
+        longer |= {(term, 1) for term, ids in enumerate(self.terms) if term not in self.met and ids[0] == token}
+        met = self.met | {term for term, held in longer if held == len(self.terms[term])}
+        return Progress(self.terms, met, frozenset((term, held) for term, held in longer if term not in met))
+
+    @cached_property
+    def left(self) -> int:
+        """How many tokens of terms must still come, at the least where no terms overlap."""
+        missing = sum(len(ids) for term, ids in enumerate(self.terms) if term not in self.met)
+        return missing - max((held for _, held in self.begun), default=0)
+
+    @property
+    def wanted(self) -> set[int]:
+        """The tokens that bring a term on."""
+        goes_on = {self.terms[term][held] for term, held in self.begun}
+        return goes_on | {ids[0] for term, ids in enumerate(self.terms) if term not in self.met}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A hypothesis that may go on."""
+
+    tokens: Ids
+    log_prob: float
+    progress: Progress
+    row: int  # of the state that it goes on from
+
+
+@dataclass(frozen=True)
+class ConstrainedBeam:
+    """For sentences that have terms. ``width``: hypotheses a sentence, and at least one for each bank."""
+
+    width: int = 5
+    n_best: int = 1
+    norm: Normalization = field(default_factory=LengthPower)
+    repeats: ClassVar[bool] = True
+
+    @property
+    def rows(self) -> int:
+        """``width``, where terms are few."""
+        return self.width
+
+    def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
+        """As in Search; the terms are those that the sentences wish for.
+
+        The limits grow by the lengths of the terms, so that there is room for them. A sentence whose terms the scorer forbids
+        gets no hypothesis at all.
+        """
+        terms = [wish.terms for wish in sentences.wishes]
+        limits = [int(limit) + sum(map(len, own)) for limit, own in zip(sentences.limits, terms, strict=True)]
+        live = [[Candidate((), 0.0, Progress(own), row)] for row, own in enumerate(terms)]
+        finished: list[list[Hypothesis]] = [[] for _ in limits]
+        for length in range(1, max(limits) + 1):
+            scores, state = scorer.step(tokens, state)
+            log_probs = scores.log_probs()
+            likely = [row.tolist() for row in scores.best(max(map(self._room, terms)))[1]]
+            for place, pool in enumerate(live):
+                if not pool:
+                    continue
+                last = length == limits[place]
+                forced = {scorer.eos} if last else set()
+                grown = list(_grown(pool, scores, log_probs, likely, self._room(terms[place]), forced))
+                finished[place] += [
+                    Hypothesis(each.tokens, each.log_prob, each.log_prob / float(self.norm(length)))
+                    for each in grown
+                    if each.tokens[-1] == scorer.eos and each.progress.left == 0
+                ]
+                finished[place].sort(key=lambda hypothesis: -hypothesis.score)
+                going = [each for each in grown if each.tokens[-1] != scorer.eos and not last]
+                going = [each for each in going if length + each.progress.left < limits[place]]  # EOS needs room too
+                live[place] = self._hopeful(self._allocated(going, terms[place]), finished[place], limits[place])
+            rows = [candidate.row for pool in live for candidate in pool]
+            if not rows:
+                break
+            tokens = torch.tensor([candidate.tokens[-1] for pool in live for candidate in pool])
+            state = state.select(torch.tensor(rows))
+            live = _numbered(live)
+        return [found[: self.n_best] for found in finished]
+
+    def _room(self, terms: Sequence[Ids]) -> int:
+        """Hypotheses of a sentence: one at least for each bank."""
+        return max(self.width, 1 + sum(map(len, terms)))
+
+    def _allocated(self, candidates: Sequence[Candidate], terms: Sequence[Ids]) -> list[Candidate]:
+        """The best of each bank in turn, then the second best of each, until the room is full: what a bank lacks, others get."""
+        ranked = sorted(candidates, key=lambda candidate: (candidate.progress.left, -candidate.log_prob))
+        banks = [list(bank) for _, bank in groupby(ranked, key=lambda candidate: candidate.progress.left)]
+        rounds = (candidate for tier in zip_longest(*banks) for candidate in tier if candidate is not None)
+        return [candidate for candidate, _ in zip(rounds, range(self._room(terms)), strict=False)]
+
+    def _hopeful(self, pool: list[Candidate], finished: Sequence[Hypothesis], limit: int) -> list[Candidate]:
+        """Those that can still be among the n best: see ``Bound``."""
+        if len(finished) < self.n_best:
+            return pool
+        norm, wanted = float(self.norm(limit)), finished[self.n_best - 1].score
+        return [candidate for candidate in pool if candidate.log_prob / norm > wanted]
+
+
+@dataclass(frozen=True)
+class Constrained:
+    """Any search for sentences without terms, and constrained beam search for those that have some."""
+
+    free: Search
+    bound: ConstrainedBeam
+
+    @property
+    def rows(self) -> int:
+        """The more of the two."""
+        return max(self.free.rows, self.bound.rows)
+
+    @property
+    def repeats(self) -> bool:
+        """As the free search does."""
+        return self.free.repeats
+
+    def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
+        """See Search. Where no translation can hold the terms, it is one without them."""
+        found: list[list[Hypothesis]] = [[] for _ in range(len(sentences))]
+        bound = [place for place, wish in enumerate(sentences.wishes) if wish.terms]
+        self._fill(found, self.bound, bound, scorer, tokens, state, sentences)
+        missing = [place for place, hypotheses in enumerate(found) if not hypotheses]
+        self._fill(found, self.free, missing, scorer, tokens, state, sentences)
+        return found
+
+    def _fill(
+        self,
+        found: list[list[Hypothesis]],
+        search: Search,
+        places: Sequence[int],
+        scorer: Scorer[S],
+        tokens: Tensor,
+        state: S,
+        sentences: Sentences,
+    ) -> None:
+        """What a search finds for some of the sentences."""
+        if places:
+            rows = torch.tensor(places)
+            own = search(scorer, tokens[rows], state.select(rows), sentences.at(rows))
+            for place, hypotheses in zip(places, own, strict=True):
+                found[place] = hypotheses
+
+
+def _grown(
+    pool: Sequence[Candidate],
+    scores: Scores,
+    log_probs: Tensor,
+    likely: Sequence[Sequence[int]],
+    room: int,
+    forced: set[int],
+) -> Iterable[Candidate]:
+    """One token more: the best of all, the best of each hypothesis, whatever brings a term on, and what is ``forced``."""
+    tokens = [sorted({*likely[each.row], *each.progress.wanted, *forced}) for each in pool]
+    found = []
+    for each, offered in zip(pool, tokens, strict=True):
+        places = torch.searchsorted(scores.columns, torch.tensor(offered)).clamp(max=len(scores.columns) - 1)
+        values = log_probs[each.row, places].masked_fill(scores.columns[places] != torch.tensor(offered), -torch.inf)
+        found += [(each.log_prob + value, each, token) for token, value in zip(offered, values.tolist(), strict=True)]
+    found = sorted((item for item in found if item[0] > -float("inf")), key=lambda item: -item[0])
+    seen: set[int] = set()
+    for rank, (log_prob, each, token) in enumerate(found):
+        if rank < room or each.row not in seen or token in each.progress.wanted | forced:
+            yield Candidate((*each.tokens, token), log_prob, each.progress.after(token), each.row)
+        seen.add(each.row)
+
+
+def _numbered(pools: Sequence[Sequence[Candidate]]) -> list[list[Candidate]]:
+    """With the rows that the state has now."""
+    rows = iter(range(sum(map(len, pools))))
+    return [[Candidate(each.tokens, each.log_prob, each.progress, next(rows)) for each in pool] for pool in pools]
