@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
-from nmt_cli.inference.scorer import LineScorer
+from nmt_cli.inference.scorer import Asked, LineScorer
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.search.ancestral import generate, most_probable
 from nmt_cli.settings import Sizes
@@ -229,7 +229,7 @@ def test_what_evaluate_says_is_the_sum_of_what_logprob_says(name: str, window: i
     rows = tokenizer.encode_all(texts)
     found = measure(model, rows, texts, window)
     mixed = [part for text in texts for part in ("", text, " \x00")]
-    scored = list(LineScorer(tokenizer, model, window).score((line,) for line in mixed))
+    scored = list(LineScorer(tokenizer, model, window).score(map(Asked, mixed)))
     assert [one.text for one in scored] == mixed
     assert [one.tokens for one in scored[1::3]] == [(*row, EOS) for row in rows]
     assert {one.tokens for one in (*scored[::3], *scored[2::3])} == {()}

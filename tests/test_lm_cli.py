@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nmt_cli.inference import scorer
-from nmt_cli.inference.scorer import SCORERS
+from nmt_cli.inference.scorer import SCORERS, Asked
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.runs.checkpoint import Checkpoint
 from nmt_cli.runs.directory import ModelDirectory
@@ -253,7 +253,7 @@ def test_evaluate_says_what_logprob_adds_up_to(kind: str, here: Path, nmt: Nmt, 
     words = sum(len(line.split()) for line in text)
     assert (found["lines"], found["words"], found["characters"]) == (20, words, sum(map(len, text)))
     assert found["perplexity_per_word"] == pytest.approx(math.exp(found["nll"] / (words + 20)))
-    assert found["unknown"] == sum(token["token"] == "<unk>" for line in lines for token in line["tokens"])
+    assert found["unknown"] == sum(line["tokens"].count(UNK) for line in lines)
     shown = nmt("evaluate", model, "t.en").stdout.split("\n")
     assert shown[0].startswith(f"perplexity {found['perplexity_per_word']:.2f} a word")
     assert ("<unk>" in "".join(shown)) == (found["unknown"] > 0)
@@ -311,17 +311,18 @@ def test_the_formats_agree(kind: str, here: Path, nmt: Nmt, request: pytest.Fixt
     assert len(text) == len(plain) == len(table) == len(rows) == 22
     for number, (line, value, row, full) in enumerate(zip(text, plain, table, rows, strict=True), 1):
         assert row[0] == str(number)
-        assert (row[4], full["text"]) == (line.strip(), line)
-        assert float(row[1]) == value == pytest.approx(full["log_prob"], abs=1e-6)
-        assert int(row[2]) == len(full["tokens"])
-        assert full["log_prob"] == pytest.approx(sum(token["log_prob"] for token in full["tokens"]), abs=1e-9)
+        assert row[1] == "1"
+        assert (row[5], full["translation" if len(files) > 1 else "text"]) == (line.strip(), line)
+        assert float(row[2]) == value == pytest.approx(full["log_prob"], abs=1e-6)
+        assert int(row[3]) == len(full["tokens"]) == len(full["pieces"]) == len(full["log_probs"])
+        assert full["log_prob"] == pytest.approx(sum(full["log_probs"]), abs=1e-9)
         assert full["perplexity"] == pytest.approx(math.exp(-full["log_prob"] / max(1, len(full["tokens"]))))
-        assert float(row[3]) == pytest.approx(full["perplexity"], abs=1e-4)
+        assert float(row[4]) == pytest.approx(full["perplexity"], abs=1e-4)
         if line.strip():
-            assert full["tokens"][-1]["token"] == "</s>"
+            assert (full["tokens"][-1], full["pieces"][-1]) == (EOS, "</s>")
             assert value < 0
         else:
-            assert (value, row[2], full["tokens"]) == (0, "0", [])
+            assert (value, row[3], full["tokens"]) == (0, "0", [])
 
 
 @pytest.mark.parametrize("kind", ["trained", "trained_lstm"])
@@ -347,10 +348,10 @@ def test_whatever_is_in_the_lines(kind: str, nmt: Nmt, request: pytest.FixtureRe
     table = nmt("logprob", model, "-", "--format", "tsv", input=text.encode())
     rows = [line.split("\t") for line in lines_of(table.stdout_bytes)]
     assert [row[0] for row in rows] == [str(number) for number in range(1, len(STRANGE) + 1)]
-    assert {len(row) for row in rows} == {5}
-    assert all(math.isfinite(float(row[1])) for row in rows)
+    assert {len(row) for row in rows} == {6}
+    assert all(math.isfinite(float(row[2])) for row in rows)
     for what, row in zip(STRANGE, rows, strict=True):
-        assert (row[2] == "0") == (what in {"blank", "spaces"}), what
+        assert (row[3] == "0") == (what in {"blank", "spaces"}), what
     assert len(lines_of(nmt("logprob", model, "-", input=text.encode()).stdout_bytes)) == len(STRANGE)
     shown = [json.loads(line)["text"] for line in lines_of(
         nmt("logprob", model, "-", "--format", "jsonl", input=text.encode()).stdout_bytes)]  # fmt: skip
@@ -374,10 +375,15 @@ def test_a_line_of_a_stream_is_scored_behind_those_before_it(
 @pytest.mark.parametrize(
     ("kind", "words", "code", "message"),
     [
-        ("writer", ["t.en", "t.en"], 2, "a model of the task lm must be given 1 file, but is given 2"),
-        ("trained", ["t.en"], 2, "a model of the task translate must be given 2 files, but is given 1"),
+        (
+            "stream_writer",
+            ["t.en", "t.en"],
+            2,
+            "a model that was trained on a stream must be given one text for each line",
+        ),
+        ("trained", ["t.en"], 2, "--input text must have a source and a text, but is given 1 file"),
         ("classifier", ["t.en"], 1, "must be a language model or a translation model, but is for the task classify"),
-        ("writer", ["t.en", "--format", "json"], 2, "--format must be text, tsv or jsonl, but is 'json'"),
+        ("writer", ["t.en", "--format", "json"], 2, "format must be a known name, but is 'json'"),
         ("writer", ["none"], 1, "none must be a file, but there is none"),
         ("writer", ["empty"], 1, "empty must have lines, but is empty"),
         ("writer", ["latin"], 1, "latin:1 must be UTF-8"),
@@ -423,11 +429,11 @@ def test_lines_are_read_a_window_at_a_time(
     judge = SCORERS[directory.manifest.task].open(directory)
     taken = 0
 
-    def endless() -> Iterator[tuple[str, ...]]:
+    def endless() -> Iterator[Asked]:
         nonlocal taken
         while True:
             taken += 1
-            yield ("Why is it so?",) * judge.columns
+            yield Asked("Why is it so?", "Why is it so?")
 
     answers = judge.score(endless())
     for number in range(1, 36):

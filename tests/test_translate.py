@@ -211,7 +211,7 @@ def test_json_lines_keep_what_they_do_not_know(ask: Ask) -> None:
     assert all("candidates" not in answer for answer in answers)
     (listed,) = ask('{"text": "Why?"}', "--format", "jsonl", "--n-best", 3)
     candidates = json.loads(listed)["candidates"]
-    assert [set(candidate) for candidate in candidates] == [{"translation", "score", "log_prob"}] * 3
+    assert [set(candidate) for candidate in candidates] == [{"translation", "score", "log_prob", "tokens"}] * 3
 
 
 @pytest.mark.parametrize(

@@ -9,49 +9,69 @@ import typer
 def logprob(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A language model or a translation model.")],
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="A text; for a translation model source and target.")
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="A text; for a translation model source and target. With more targets: is the first the most probable?",
+        ),
     ],
+    input_: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            help="text; tsv: SRC and a table as nmt translate --format tsv writes it; jsonl: as nmt translate or nmt "
+            "generate write it, and then the tokens count.",
+        ),
+    ] = "text",
     format_: Annotated[
         str,
         typer.Option(
             "--format",
-            help="text: a log-probability a line; tsv: line, log p, tokens, perplexity, text; jsonl: by token.",
+            help="text: a log-probability a line; tsv: line, rank, log p, tokens, perplexity, text; jsonl: by token.",
         ),
     ] = "text",
+    total: Annotated[
+        bool,
+        typer.Option(
+            "--total",
+            help="Instead of lines what they add up to: log p, perplexity, contrastive accuracy; with --format jsonl in JSON.",
+        ),
+    ] = False,
 ) -> None:
     """The log-probability (natural) of each line, its end counted; of a translation, given its source.
 
-    nmt logprob lm text.en --format jsonl
+    nmt logprob model test.en test.de --format jsonl
     """
     import json
+    import sys
 
-    from nmt_cli.console import count
-    from nmt_cli.errors import ConfigError, ModelError, nearest
-    from nmt_cli.evaluation.texts import side_by_side
+    from nmt_cli import console
+    from nmt_cli.errors import ConfigError, ModelError
+    from nmt_cli.evaluation.contrast import Summary
+    from nmt_cli.inference.given import INPUTS
+    from nmt_cli.inference.opinions import FORMATS, opinions
     from nmt_cli.inference.scorer import SCORERS
     from nmt_cli.runs.directory import ModelDirectory
-    from nmt_cli.text.normalize import normalize
 
-    forms = ["text", "tsv", "jsonl"]
-    if format_ not in forms:
-        raise ConfigError(f"--format must be text, tsv or jsonl, but is '{format_}'", nearest(format_, forms))
+    given, form = INPUTS[input_](), FORMATS[format_]
+    if total and format_ == "tsv":
+        raise ConfigError("--total must be written in --format text or jsonl, but is asked for in tsv")
     directory = ModelDirectory.open(model)
     task = directory.manifest.task
     if task not in SCORERS:
         raise ModelError(f"{model} must be a language model or a translation model, but is for the task {task}")
     scorer = SCORERS[task].open(directory)
-    if len(files) != scorer.columns:
-        raise ConfigError(
-            f"a model of the task {task} must be given {count(scorer.columns, 'file')}, but is given {len(files)}"
-        )
-    for number, found in enumerate(scorer.score(side_by_side(files)), 1):
-        if format_ == "text":
-            print(f"{found.log_prob:.6f}")
-        elif format_ == "tsv":
-            text = normalize(found.text)  # without tabs
-            print(number, f"{found.log_prob:.6f}", len(found.tokens), f"{found.perplexity:.4f}", text, sep="\t")
-        else:
-            pieces = zip(directory.tokenizer.pieces(found.tokens), found.log_probs, strict=True)
-            tokens = [{"token": piece, "log_prob": log_prob} for piece, log_prob in pieces]
-            content = {"text": found.text, "log_prob": found.log_prob, "perplexity": found.perplexity, "tokens": tokens}
-            print(json.dumps(content, ensure_ascii=False))
+    summary, otherwise = Summary.of(given.judged(files, scorer.columns)), 0
+    written = form.of(directory.tokenizer, scorer.columns)
+    found = opinions(scorer, given.read(files, scorer.columns))
+    for line, scored in console.tracked(found, "judging", None) if total or not sys.stdout.isatty() else found:
+        summary, otherwise = summary.plus(scored), otherwise + sum(one.otherwise for one in scored)
+        if not total:
+            print(written.write(line, scored))
+    if total:
+        print(json.dumps(summary.to_json(), ensure_ascii=False) if format_ == "jsonl" else "\n".join(summary.lines()))
+    elif len(summary.names) > 1:
+        console.say(str(summary.contrast))
+    if otherwise:
+        texts = console.count(otherwise, "text")
+        console.say(f"{texts} would be cut into other tokens by the tokenizer: the tokens that were given count")

@@ -60,9 +60,10 @@ def score(
 
     nmt score ref.A.de ref.B.de -i output.de --against baseline.de
     """
+    from nmt_cli.corpus.columns import called
     from nmt_cli.evaluation.metrics import each_score
     from nmt_cli.evaluation.significance import paired_bootstrap, paired_table
-    from nmt_cli.evaluation.texts import called, check_counts, read, warn_of_form
+    from nmt_cli.evaluation.texts import check_counts, read, warn_of_form
 
     _check_options(language, against, resamples)
     systems = [hypothesis] if against is None else [hypothesis, against]

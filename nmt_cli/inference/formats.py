@@ -2,8 +2,8 @@
 
 text    the translation; n-best lists: one candidate a line
 tsv     number of the line (from 1), rank (from 1), score, log-probability, translation, flags (of exact search: proved or budget)
-jsonl   in: {"text": ...} and whatever else; out: the same object with "translation", "score", "log_prob", "flags" and,
-        for n-best, "candidates"; of exact search, "certificate" (proved, nodes, bound); fields that we do not know come out as
+jsonl   in: {"text": ...} and whatever else; out: the same object with "translation", "score", "log_prob", "tokens" (ids), "flags"
+        and, for n-best, "candidates"; of exact search, "certificate" (proved, nodes, bound); fields that we do not know come out as
         they went in
 """
 
@@ -107,6 +107,7 @@ class JsonLines:
             "translation": best.text,
             "score": best.score,
             "log_prob": best.log_prob,
+            "tokens": list(best.tokens),
             "flags": list(translation.flags),
             **_certified(best),
         }
@@ -116,11 +117,12 @@ class JsonLines:
                     "translation": candidate.text,
                     "score": candidate.score,
                     "log_prob": candidate.log_prob,
+                    "tokens": list(candidate.tokens),
                     **_certified(candidate),
                 }
                 for candidate in translation.candidates[:n_best]
             ]
-        return _json({**row.extra, **found})
+        return json_line({**row.extra, **found})
 
 
 def _proof(candidate: Candidate) -> list[str]:
@@ -133,7 +135,7 @@ def _certified(candidate: Candidate) -> dict[str, Any]:
     return {} if candidate.certificate is None else {"certificate": asdict(candidate.certificate)}
 
 
-def _json(content: dict[str, Any]) -> str:
+def json_line(content: dict[str, Any]) -> str:
     """In readable characters; escaped where a foreign field holds half a character, which UTF-8 cannot write."""
     written = json.dumps(content, ensure_ascii=False)
     return json.dumps(content) if _HALF.search(written) else written

@@ -6,50 +6,72 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from nmt_cli.corpus.batching import Batch, Sequences, TextBatch, by_length
+from nmt_cli.errors import DataError
+from nmt_cli.inference.pieces import in_pieces
 from nmt_cli.models.base import Carry, Decodable
 from nmt_cli.models.language_model import LanguageModel
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.text.tokenizer import EOS, Tokenizer
+from nmt_cli.text.normalize import normalize
+from nmt_cli.text.tokenizer import EOS, UNK, Tokenizer
 
-_WINDOW = 4096  # lines sorted by length together
+_WINDOW = 4096  # texts sorted by length together
 _BATCH_TOKENS = 2048
+
+Ids = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A text that is to be judged."""
+
+    text: str
+    source: str = ""  # whose translation it is
+    tokens: tuple[int, ...] | None = None  # as a search wrote it, EOS last; None: as the tokenizer cuts the text
+    place: str = ""  # for messages: file and line
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A line, and what a model thinks of it; a blank line has no tokens."""
+    """A text, and what a model thinks of it; a blank one has no tokens."""
 
     text: str
     tokens: tuple[int, ...]  # EOS last
     log_probs: tuple[float, ...]  # natural, of each token
+    otherwise: bool = False  # these tokens were given, and the tokenizer would cut the text into others
 
     @property
     def log_prob(self) -> float:
-        """Of the line, its end counted."""
+        """Of the text, its end counted."""
         return math.fsum(self.log_probs)
 
     @property
     def perplexity(self) -> float:
-        """For each token; 1 for a blank line."""
+        """For each token; 1 for a blank text."""
         return math.exp(min(700.0, -self.log_prob / max(1, len(self.tokens))))
 
 
 class Scorer(Protocol):
-    """Lines in, opinions out, in order."""
+    """Texts in, opinions out, in order."""
 
-    columns: int
-    """How many files it reads side by side."""
+    @property
+    def columns(self) -> int:
+        """How many files it needs side by side: 1, or 2 where what it judges has a source."""
+        ...
 
-    def score(self, rows: Iterable[Sequence[str]]) -> Iterator[Scored]:
-        """Each row holds a line of each file."""
+    @property
+    def independent(self) -> bool:
+        """Whether a text is judged for itself, and not as the one that comes behind the last."""
+        ...
+
+    def score(self, texts: Iterable[Asked]) -> Iterator[Scored]:
+        """Raises DataError where the tokens that are given cannot be those of the text."""
         ...
 
 
@@ -59,26 +81,57 @@ class PairScorer:
 
     tokenizer: Tokenizer
     model: Decodable[Any]
+    longest: int  # subwords of a source that is translated in one piece
     columns: int = 2
+    independent: bool = True
 
     @classmethod
     def open(cls, directory: ModelDirectory) -> PairScorer:
-        """From a model directory."""
-        return cls(directory.tokenizer, cast("Decodable[Any]", directory.model()))
+        """From a model directory. Raises ModelError where the model has no weights."""
+        model = cast("Decodable[Any]", directory.model())
+        return cls(directory.tokenizer, model, directory.settings.data.max_length)
 
-    def score(self, rows: Iterable[Sequence[str]]) -> Iterator[Scored]:
-        """Sources and targets."""
-        for window in _windows(rows):
-            sources, targets = (self.tokenizer.encode_all([row[side] for row in window]) for side in (0, 1))
-            lengths = [np.array([len(ids) + 1 for ids in side], dtype=np.int64) for side in (targets, sources)]
-            found: dict[int, Tensor] = {}
-            for places in by_length(np.arange(len(window)), lengths, _BATCH_TOKENS):
-                batch = Batch(Sequences.of(sources[i] for i in places), Sequences.of(targets[i] for i in places))
+    def score(self, texts: Iterable[Asked]) -> Iterator[Scored]:
+        """See Scorer. A translation in pieces is given in pieces, each with its EOS: so the source is cut again."""
+        for window in _windows(texts):
+            parts = self._parts(window)
+            pairs = [pair for each in parts for pair in each]
+            lengths = [np.array([len(pair[side]) for pair in pairs], dtype=np.int64) for side in (1, 0)]
+            found: dict[int, list[float]] = {}
+            for places in by_length(np.arange(len(pairs)), lengths, _BATCH_TOKENS) if pairs else []:
+                sources, targets = (Sequences.of((pairs[i][side] for i in places), end=()) for side in (0, 1))
                 with torch.inference_mode():
-                    found.update(zip(places.tolist(), self.model.log_probs(batch), strict=True))
-            for place, (_, target) in enumerate(window):
-                blank = not (sources[place] or targets[place])
-                yield _scored(target, targets[place], found[place], blank)
+                    log_probs = self.model.log_probs(Batch(sources, targets)).double().tolist()
+                found.update(zip(places.tolist(), log_probs, strict=True))
+            numbers = iter(range(len(pairs)))
+            for asked, each in zip(window, parts, strict=True):
+                scored = [value for _, target in each for value in found[next(numbers)][: len(target)]]
+                tokens = tuple(token for _, target in each for token in target)
+                yield Scored(asked.text, tokens, tuple(scored), _otherwise(self.tokenizer, asked))
+
+    def _parts(self, window: Sequence[Asked]) -> list[list[tuple[Ids, Ids]]]:
+        """Source and target of each text, EOS last: usually one pair, none if both are blank."""
+        free = [place for place, asked in enumerate(window) if asked.tokens is None]
+        lines = list(dict.fromkeys(window[place].source for place in free))
+        sources = dict(zip(lines, self.tokenizer.encode_all(lines), strict=True))
+        targets = dict(zip(free, self.tokenizer.encode_all([window[place].text for place in free]), strict=True))
+        found: list[list[tuple[Ids, Ids]]] = []
+        for place, asked in enumerate(window):
+            if asked.tokens is None:
+                source, target = sources[asked.source], targets[place]
+                found.append([((*source, EOS), (*target, EOS))] if source or target else [])
+            else:
+                found.append(self._given(asked, _ended(self.tokenizer, asked)))
+        return found
+
+    def _given(self, asked: Asked, ends: list[tuple[int, ...]]) -> list[tuple[Ids, Ids]]:
+        cut = in_pieces(self.tokenizer, asked.source, self.longest)
+        if len(cut) != len(ends):
+            raise DataError(
+                f"{asked.place} must have tokens that end {len(cut)} times in </s> ({EOS}), as often as its source has pieces, "
+                f"but they end {len(ends)} times"
+            )
+        return [((*source, EOS), target) for source, target in zip(cut, ends, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -92,47 +145,66 @@ class LineScorer:
 
     @classmethod
     def open(cls, directory: ModelDirectory) -> LineScorer:
-        """From a model directory."""
+        """From a model directory. Raises ModelError where the model has no weights."""
         model = cast("LanguageModel[Any]", directory.model())
         return cls(directory.tokenizer, model, directory.settings.training.window)
 
-    def score(self, rows: Iterable[Sequence[str]]) -> Iterator[Scored]:
-        """Lines."""
-        lines = (line for (line,) in rows)
-        return self._stream(lines) if self.window else self._independent(lines)
+    @property
+    def independent(self) -> bool:
+        """Not on a stream."""
+        return self.window == 0
 
-    def _independent(self, lines: Iterable[str]) -> Iterator[Scored]:
-        for window in _windows(lines):
-            ids = self.tokenizer.encode_all(window)
-            lengths = [np.array([len(row) + 1 for row in ids], dtype=np.int64)]
-            found: dict[int, Tensor] = {}
-            for places in by_length(np.arange(len(ids)), lengths, _BATCH_TOKENS):
+    def score(self, texts: Iterable[Asked]) -> Iterator[Scored]:
+        """See Scorer."""
+        return self._independent(texts) if self.independent else self._stream(texts)
+
+    def _independent(self, texts: Iterable[Asked]) -> Iterator[Scored]:
+        for window in _windows(texts):
+            rows = self._tokens(window)
+            lengths = [np.array([len(row) for row in rows], dtype=np.int64)]
+            found: dict[int, list[float]] = {}
+            for places in by_length(np.arange(len(rows)), lengths, _BATCH_TOKENS):
                 with torch.inference_mode():
-                    log_probs, _ = self.model.token_log_probs(TextBatch.of(ids[place] for place in places))
-                found.update(zip(places.tolist(), log_probs, strict=True))
-            for place, (line, row) in enumerate(zip(window, ids, strict=True)):
-                yield _scored(line, row, found[place], not row)
+                    log_probs, _ = self.model.token_log_probs(TextBatch.of(rows[place][:-1] for place in places))
+                found.update(zip(places.tolist(), log_probs.double().tolist(), strict=True))
+            for place, (asked, row) in enumerate(zip(window, rows, strict=True)):
+                yield Scored(asked.text, row, tuple(found[place][: len(row)]), _otherwise(self.tokenizer, asked))
 
-    def _stream(self, lines: Iterable[str]) -> Iterator[Scored]:
-        waiting: deque[tuple[str, list[int]]] = deque()  # lines that are read, and not wholly scored
+    def _tokens(self, window: Sequence[Asked]) -> list[tuple[int, ...]]:
+        """Of each text, EOS last; none of a blank one."""
+        cut = iter(self.tokenizer.encode_all([asked.text for asked in window if asked.tokens is None]))
+        found: list[tuple[int, ...]] = []
+        for asked in window:
+            if asked.tokens is None:
+                ids = next(cut)
+                found.append((*ids, EOS) if ids else ())
+            else:
+                ends = _ended(self.tokenizer, asked)
+                if len(ends) > 1:
+                    raise DataError(f"{asked.place} must have tokens that end once in </s> ({EOS}), and end there")
+                found.append(ends[0] if ends else ())
+        return found
+
+    def _stream(self, texts: Iterable[Asked]) -> Iterator[Scored]:
+        waiting: deque[tuple[Asked, tuple[int, ...]]] = deque()  # texts that are read, and not wholly scored
 
         def targets() -> Iterator[int]:
-            for line in lines:
-                ids = self.tokenizer.encode(line)
-                waiting.append((line, ids))
-                yield from (*ids, EOS) if ids else ()
+            for asked in texts:
+                (row,) = self._tokens([asked])
+                waiting.append((asked, row))
+                yield from row
 
         found: list[float] = []  # of the first that waits
         for log_prob in self._windows_of(targets()):
             while not waiting[0][1]:
-                yield Scored(waiting.popleft()[0], (), ())
+                yield Scored(waiting.popleft()[0].text, (), ())
             found.append(log_prob)
-            line, ids = waiting[0]
-            if len(found) == len(ids) + 1:
+            asked, row = waiting[0]
+            if len(found) == len(row):
                 waiting.popleft()
-                yield Scored(line, (*ids, EOS), tuple(found))
+                yield Scored(asked.text, row, tuple(found), _otherwise(self.tokenizer, asked))
                 found = []
-        yield from (Scored(line, (), ()) for line, _ in waiting)
+        yield from (Scored(asked.text, (), ()) for asked, _ in waiting)
 
     def _windows_of(self, targets: Iterator[int]) -> Iterator[float]:
         """The log-probability of each token of a text."""
@@ -152,13 +224,39 @@ SCORERS: dict[str, type[PairScorer] | type[LineScorer]] = {"translate": PairScor
 """Task -> how its models judge."""
 
 
-def _windows(rows: Iterable[Any]) -> Iterator[list[Any]]:
-    remaining = iter(rows)
+def _windows(texts: Iterable[Asked]) -> Iterator[list[Asked]]:
+    remaining = iter(texts)
     while window := list(islice(remaining, _WINDOW)):
         yield window
 
 
-def _scored(text: str, ids: Sequence[int], log_probs: Tensor, blank: bool) -> Scored:
-    if blank:
-        return Scored(text, (), ())
-    return Scored(text, (*ids, EOS), tuple(log_probs[: len(ids) + 1].double().tolist()))
+def _ended(tokenizer: Tokenizer, asked: Asked) -> list[tuple[int, ...]]:
+    """The tokens that were given, cut behind each EOS. Raises DataError where they cannot be those of the text."""
+    tokens = asked.tokens or ()
+    for token in tokens:
+        if not (EOS <= token < tokenizer.size or (token == UNK and tokenizer.unknown)):
+            raise DataError(
+                f"{asked.place} must have tokens from {EOS} to {tokenizer.size - 1}, the ids of the model, but has {token}",
+                "without tokens the text is judged as the tokenizer cuts it",
+            )
+    if tokens and tokens[-1] != EOS:
+        raise DataError(f"{asked.place} must have tokens that end in </s> ({EOS}), but they end in {tokens[-1]}")
+    parts = _cut(tokens)
+    spelt = " ".join(filter(None, map(tokenizer.decode, parts)))
+    if spelt != normalize(asked.text):
+        raise DataError(
+            f"{asked.place} must have tokens that spell '{asked.text[:60]}', but to this model they spell '{spelt[:60]}'",
+            "ids mean something to the model that wrote them; without tokens the text is judged as the tokenizer cuts it",
+        )
+    return parts
+
+
+def _cut(tokens: Sequence[int]) -> list[tuple[int, ...]]:
+    """Behind each EOS; there is one at the end."""
+    ends = [place + 1 for place, token in enumerate(tokens) if token == EOS]
+    return [tuple(tokens[start:end]) for start, end in pairwise([0, *ends])]
+
+
+def _otherwise(tokenizer: Tokenizer, asked: Asked) -> bool:
+    """Whether the tokens that were given are not those into which the tokenizer would cut the text that they spell."""
+    return any(tokenizer.encode(tokenizer.decode(part)) != list(part[:-1]) for part in _cut(asked.tokens or ()))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from nmt_cli.corpus.columns import called
 from nmt_cli.corpus.labelled import LabelledFile
 from nmt_cli.errors import ConfigError, DataError
-from nmt_cli.evaluation.texts import called, check_counts, read, warn_of_form
+from nmt_cli.evaluation.texts import check_counts, read, warn_of_form
 from nmt_cli.reports import flow
 from nmt_cli.reports.classifiers import Classifiers, LabelledSet
 from nmt_cli.reports.contestant import Contestant, contestants

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import LabelledBatch, Sequences, by_length
+from nmt_cli.corpus.columns import called
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
 from nmt_cli.corpus.files import LABEL
 from nmt_cli.corpus.labelled import labelled
 from nmt_cli.errors import DataError
 from nmt_cli.evaluation.confusion import Confusion
-from nmt_cli.evaluation.texts import called, read
+from nmt_cli.evaluation.texts import read
 from nmt_cli.inference.classifier import LineClassifier
 from nmt_cli.models.base import Model
 from nmt_cli.models.classifier import Classifier

@@ -16,11 +16,12 @@ import torch
 
 from nmt_cli.console import tracked
 from nmt_cli.corpus.batching import Indices, TextBatch, by_length
+from nmt_cli.corpus.columns import called
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
 from nmt_cli.corpus.rows import Items
 from nmt_cli.errors import DataError
 from nmt_cli.evaluation.perplexity import Perplexity, TextSize
-from nmt_cli.evaluation.texts import called, read
+from nmt_cli.evaluation.texts import read
 from nmt_cli.models.base import Carry, Model
 from nmt_cli.models.language_model import LanguageModel
 from nmt_cli.runs.directory import ModelDirectory

@@ -1,0 +1,16 @@
+"""A line in ids, in as many pieces as a model needs: it has never seen a source that is longer than those it was trained on."""
+
+from __future__ import annotations
+
+from nmt_cli.text.normalize import normalize
+from nmt_cli.text.sentences import pieces_within
+from nmt_cli.text.tokenizer import Tokenizer
+
+
+def in_pieces(tokenizer: Tokenizer, line: str, longest: int) -> list[list[int]]:
+    """No piece if the line is blank, one if it is not too long, else several, each of at most ``longest`` ids."""
+    text = normalize(line)
+    ids = tokenizer.encode(text)
+    if len(ids) <= longest:
+        return [ids] if ids else []
+    return [tokenizer.encode(part) for part in pieces_within(text, lambda part: len(tokenizer.encode(part)) <= longest)]
