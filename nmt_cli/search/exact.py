@@ -38,9 +38,9 @@ S = TypeVar("S", bound=State)
 class ExactSearch:
     """The options. ``first`` is the beam search whose n best are the first to be beaten; the norm and the n are its own.
 
-    The budget of a sentence is so many ``nodes``, prefixes that are scored (not counting those of the beam search), and so many
-    ``seconds``. When it is spent, the best found so far is handed back, with a certificate that says so. What is found within
-    a number of nodes depends on the sentence alone; within a time, on the machine too.
+    The budget of a sentence, behind its beam search, is so many ``nodes``, prefixes that are scored, and so many ``seconds``. When
+    it is spent, the best found so far is handed back, with a certificate that says so. What is found within a number of nodes
+    depends on the sentence alone; within a time, on the machine too.
     """
 
     uses: ClassVar[frozenset[str]] = frozenset({"beam", "n_best", "length_penalty", "norm", "nodes", "seconds"})
