@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from nmt_cli.evaluation.diversity import figures
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import to_toml
 
@@ -211,6 +212,7 @@ def test_json_lines_keep_what_they_do_not_know(ask: Ask) -> None:
     assert all("candidates" not in answer for answer in answers)
     (listed,) = ask('{"text": "Why?"}', "--format", "jsonl", "--n-best", 3)
     candidates = json.loads(listed)["candidates"]
+    assert json.loads(listed)["diversity"] == figures([candidate["translation"] for candidate in candidates])
     assert [set(candidate) for candidate in candidates] == [{"translation", "score", "log_prob", "tokens"}] * 3
 
 

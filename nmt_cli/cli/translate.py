@@ -31,6 +31,7 @@ def translate(
 
     nmt translate model < input.txt > output.txt
     """
+    from nmt_cli.evaluation.diversity import figures
     from nmt_cli.inference.job import Job, run
 
-    run(Job(model, tuple(files or ()), output, search.choice(), format_, stream, workers))
+    run(Job(model, tuple(files or ()), output, search.choice(), format_, stream, workers, figures))

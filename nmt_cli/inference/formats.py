@@ -3,19 +3,22 @@
 text    the translation; n-best lists: one candidate a line
 tsv     number of the line (from 1), rank (from 1), score, log-probability, translation, flags (of exact search: proved or budget)
 jsonl   in: {"text": ...} and whatever else; out: the same object with "translation", "score", "log_prob", "tokens" (ids), "flags"
-        and, for n-best, "candidates"; of exact search, "certificate" (proved, nodes, bound); fields that we do not know come out as
-        they went in
+        and, for n-best, "candidates" and their "diversity"; of exact search, "certificate" (proved, nodes, bound); fields that
+        we do not know come out as they went in
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from nmt_cli.errors import DataError
 from nmt_cli.inference.translator import Candidate, Translation
 from nmt_cli.registry import Registry
+
+Figures = Callable[[Sequence[str]], dict[str, Any]]
+"""The candidates of a line -> what there is to say of all of them together: this room itself measures nothing."""
 
 _HALF = re.compile(r"[\ud800-\udfff]")
 
@@ -30,6 +33,11 @@ class Row:
 
 class Format(Protocol):
     """A way to write a line down."""
+
+    @classmethod
+    def of(cls, figures: Figures) -> Self:
+        """``figures`` say how different candidates are."""
+        ...
 
     def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
         """Rows from the lines of the file ``name``. Raises DataError where a line does not have the form."""
@@ -47,6 +55,12 @@ def _plain(lines: Iterable[str]) -> Iterator[Row]:
 class Text:
     """Lines."""
 
+    @classmethod
+    def of(cls, figures: Figures) -> Self:
+        """There is no room for them."""
+        del figures
+        return cls()
+
     def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
         """Every line is a row."""
         del name
@@ -61,6 +75,12 @@ class Text:
 
 class Tsv:
     """Lines in, a table out."""
+
+    @classmethod
+    def of(cls, figures: Figures) -> Self:
+        """There is no room for them."""
+        del figures
+        return cls()
 
     def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
         """Every line is a row."""
@@ -85,8 +105,16 @@ class Tsv:
         )
 
 
+@dataclass(frozen=True)
 class JsonLines:
     """An object a line."""
+
+    figures: Figures
+
+    @classmethod
+    def of(cls, figures: Figures) -> Self:
+        """They are said of each list of candidates."""
+        return cls(figures)
 
     def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
         """Objects with a field ``text``."""
@@ -122,6 +150,7 @@ class JsonLines:
                 }
                 for candidate in translation.candidates[:n_best]
             ]
+            found["diversity"] = self.figures([candidate.text for candidate in translation.candidates[:n_best]])
         return json_line({**row.extra, **found})
 
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from nmt_cli import console
 from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.flags import SPLIT
-from nmt_cli.inference.formats import FORMATS, Row
+from nmt_cli.inference.formats import FORMATS, Figures, Row
 from nmt_cli.inference.translator import Translation, Translator
 from nmt_cli.runs import files
 from nmt_cli.runs.directory import ModelDirectory
+
+
+def no_figures(texts: Sequence[str]) -> dict[str, Any]:
+    """Where nobody asks how candidates differ."""
+    del texts
+    return {}
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Job:
     format: str = "text"
     stream: bool = False
     workers: int | None = None
+    figures: Figures = no_figures  # of the candidates of a line
 
 
 def run(job: Job) -> None:
@@ -43,7 +50,7 @@ def run(job: Job) -> None:
         DataError: a file that cannot be read, a JSON line that is none.
         ModelError: no model, or one that does not translate.
     """
-    form = FORMATS[job.format]()
+    form = FORMATS[job.format].of(job.figures)
     directory = ModelDirectory.open(job.model)
     strategy = job.choice.strategy(directory)
     if job.output is not None:

@@ -20,6 +20,7 @@ from nmt_cli.errors import ConfigError
 from nmt_cli.evaluation import buckets
 from nmt_cli.evaluation.buckets import Bucket
 from nmt_cli.evaluation.counts import FEWEST_RESAMPLES
+from nmt_cli.evaluation.diversity import Variety
 from nmt_cli.evaluation.health import Health, health
 from nmt_cli.evaluation.metrics import MetricScore, bleu, each_score, metrics_for
 from nmt_cli.evaluation.significance import PairedScore, paired_bootstrap, paired_table
@@ -133,7 +134,9 @@ class Translate:
         check_counts(texts)
         warn_of_form({name: texts[name] for name in [*names, *compared]}, language)
         sides = [texts[name] for name in names]
-        found = evaluate(directory, Texts(texts[source], sides), strategy, resamples=resamples)
+        found = evaluate(
+            directory, Texts(texts[source], sides), strategy, resamples=resamples, n_best=measuring.search.n_best
+        )
         if measuring.output is not None:
             with writing(measuring.output) as stream:
                 stream.writelines(line.encode("utf-8") + b"\n" for line in found.outputs)
@@ -180,6 +183,7 @@ class Evaluation:
     health: Health
     buckets: list[Bucket]
     outputs: list[str]
+    variety: Variety | None = None  # of several results a line
 
     @property
     def perplexity(self) -> float:
@@ -192,6 +196,7 @@ class Evaluation:
             *map(str, self.scores),
             f"loss {self.nll:.3f} a subword, perplexity {self.perplexity:.2f}",
             f"output health: {self.health}",
+            *([] if self.variety is None else self.variety.lines()),
             *(f"{each!s:>6} words  {each.sentences:6,} sentences  BLEU {each.bleu:.1f}" for each in self.buckets),
         ]
 
@@ -203,21 +208,26 @@ class Evaluation:
             "perplexity": self.perplexity,
             "health": self.health.to_json(),
             "by_length": [bucket.to_json() for bucket in self.buckets],
+            **({} if self.variety is None else {"diversity": self.variety.to_json()}),
         }
 
 
-def evaluate(directory: ModelDirectory, texts: Texts, strategy: SearchStrategy, *, resamples: int = 1000) -> Evaluation:
-    """Translate a test set, measure the translations, and the loss of the first reference."""
+def evaluate(
+    directory: ModelDirectory, texts: Texts, strategy: SearchStrategy, *, resamples: int = 1000, n_best: int = 1
+) -> Evaluation:
+    """Translate a test set, measure the translations, and the loss of the first reference; of lists, how varied they are."""
     language = directory.manifest.languages[1]
     with workers.translator(directory, strategy, lines=len(texts.sources)) as translator:
         stream = console.tracked(translator.stream(texts.sources), "translating", len(texts.sources))
-        outputs = [translation.text for translation in stream]
+        lists = [[candidate.text for candidate in translation.candidates[:n_best]] for translation in stream]
+    outputs = [results[0] for results in lists]
     return Evaluation(
         list(each_score(outputs, texts.references, language=language, resamples=resamples)),
         mean_loss(directory, texts.sources, texts.references[0]),
         health(texts.sources, outputs, texts.references[0]),
         buckets.by_length(texts.sources, outputs, texts.references, language=language),
         outputs,
+        Variety.of(lists, texts.references) if n_best > 1 else None,
     )
 
 
