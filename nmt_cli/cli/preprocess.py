@@ -27,6 +27,12 @@ def preprocess(
     task: Annotated[str, typer.Option(help="What the corpus is for: translate, lm or classify.")] = DEFAULT_TASK,
     units: UnitsOption = None,
     vocabulary: Annotated[int | None, typer.Option(help="Units at most; without: chosen from the data.")] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Take the units of this model, or prepared corpus, instead of learning new ones."
+        ),
+    ] = None,
     max_length: Annotated[int | None, typer.Option(help="Units of the longest sentence kept; without: 256.")] = None,
     max_ratio: Annotated[
         float | None, typer.Option(help="Drop pairs of which one side is so many times longer; without: 9.")
@@ -41,15 +47,21 @@ def preprocess(
     """
     from nmt_cli import console
     from nmt_cli.corpus.prepare import check_output, prepare, unknown
+    from nmt_cli.errors import ConfigError
+    from nmt_cli.runs.vocabulary import Vocabulary
     from nmt_cli.settings import DataSettings, check
 
+    if tokenizer is not None and (units is not None or vocabulary is not None):
+        raise ConfigError("--tokenizer says the units: --units and --vocabulary must not be given with it")
+    taken = None if tokenizer is None else Vocabulary.open(tokenizer)
+    units = units if taken is None else taken.units
     given = {"units": units, "vocabulary": vocabulary, "max_length": max_length, "max_ratio": max_ratio}
     settings = check(
         DataSettings, "data", {name: value for name, value in given.items() if value is not None}, "command line"
     )
     check_output(output, force)
     inputs = Sets(files, dev, test, languages).inputs(task)
-    report = prepare(inputs, output, settings)
+    report = prepare(inputs, output, settings, tokenizer=None if taken is None else taken.tokenizer)
     console.show(console.table(["", f"{report.noun}s"], report.rows()))
     console.say(report.summary())
     if report.languages == unknown(inputs.train) and task == DEFAULT_TASK:

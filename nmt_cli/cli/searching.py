@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from nmt_cli.inference.choice import Choice
 
 _SEARCH = "Search"
+_LIMITS = "Limits (with any search; --glossary with beam)"
+_TOGETHER = "Several models"
 _HEAD = "Sampling (sample, stochastic, mbr)"
 _DIVERSE = "Diverse beam (diverse)"
 _EXACT = "Exact search (exact)"
@@ -97,14 +100,67 @@ class SearchTyped:
     seconds: Annotated[
         float | None, _option("Spend at most so much time on a sentence; without: as long as it takes.", panel=_EXACT)
     ] = None
+    ban: Annotated[
+        list[str] | None,
+        _option("A word, or phrase, that never appears; may be repeated.", panel=_LIMITS, metavar="WORD"),
+    ] = None
+    no_repeat: Annotated[
+        int | None, _option("No group of so many subwords twice in a translation.", panel=_LIMITS, metavar="N")
+    ] = None
+    repetition_penalty: Annotated[
+        float | None, _option("Multiplies the log-probability of a subword that is there already.", panel=_LIMITS)
+    ] = None
+    min_length: Annotated[int | None, _option("At least so many subwords.", panel=_LIMITS)] = None
+    max_length: Annotated[int | None, _option("At most so many subwords.", panel=_LIMITS)] = None
+    glossary: Annotated[
+        Path | None,
+        _option(
+            "Lines of term<TAB>translation: where a line holds the term, its translation holds that.",
+            panel=_LIMITS,
+            metavar="FILE.tsv",
+        ),
+    ] = None
+    ensemble: Annotated[
+        list[Path] | None,
+        _option(
+            "Another model with the same vocabulary, which votes; may be repeated.", panel=_TOGETHER, metavar="MODEL"
+        ),
+    ] = None
+    weight: Annotated[
+        list[float] | None,
+        _option("Of MODEL and of each --ensemble, in this order; without: equal ones.", panel=_TOGETHER),
+    ] = None
+    lm: Annotated[
+        Path | None,
+        _option("A language model with the same vocabulary (shallow fusion).", panel=_TOGETHER, metavar="MODEL"),
+    ] = None
+    lm_weight: Annotated[float | None, _option("Of the language model; without: 0.2.", panel=_TOGETHER)] = None
 
     def choice(self) -> Choice:
         """For the rooms below."""
         from nmt_cli.evaluation.utility import AGGREGATES, UTILITIES
         from nmt_cli.inference.choice import Choice
+        from nmt_cli.inference.restrictions import Restrictions
+        from nmt_cli.inference.together import Together
+        from nmt_cli.search.options import SearchOptions
 
-        typed = {name: value for name, value in vars(self).items() if value is not None and name != "search"}
-        return Choice(self.search, typed, UTILITIES, AGGREGATES)
+        typed = {name: value for name, value in vars(self).items() if value is not None}
+        options, restrictions = (
+            {field.name: typed[field.name] for field in fields(kind) if field.name in typed}
+            for kind in (SearchOptions, Restrictions)
+        )
+        lists = {name: tuple(value) for name, value in restrictions.items() if name == "ban"}
+        beside = {"lm": self.lm} if self.lm_weight is None else {"lm": self.lm, "lm_weight": self.lm_weight}
+        together = Together(tuple(self.ensemble or ()), tuple(self.weight or ()), **beside)
+        return Choice(
+            self.search,
+            options,
+            UTILITIES,
+            AGGREGATES,
+            Restrictions(**{**restrictions, **lists}),
+            self.glossary,
+            together,
+        )
 
 
 def searching(command: Callable[..., None]) -> Callable[..., None]:

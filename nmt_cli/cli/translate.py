@@ -22,6 +22,9 @@ def translate(
     format_: Annotated[
         str, typer.Option("--format", help="text, tsv (line, rank, score, log p, text, flags) or jsonl.")
     ] = "text",
+    prefix: Annotated[
+        bool, typer.Option("--prefix", help="Each line is source<TAB>how the translation begins (jsonl: field prefix).")
+    ] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Answer each line at once, as at a terminal.")] = False,
     workers: WorkersOption = None,
 ) -> None:
@@ -34,4 +37,4 @@ def translate(
     from nmt_cli.evaluation.diversity import figures
     from nmt_cli.inference.job import Job, run
 
-    run(Job(model, tuple(files or ()), output, search.choice(), format_, stream, workers, figures))
+    run(Job(model, tuple(files or ()), output, search.choice(), format_, prefix, stream, workers, figures))

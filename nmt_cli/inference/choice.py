@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from nmt_cli.errors import ConfigError
+from nmt_cli.inference.glossary import Glossary
+from nmt_cli.inference.restrictions import Restrictions
+from nmt_cli.inference.together import Together
 from nmt_cli.registry import Registry
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search import STRATEGIES
-from nmt_cli.search.base import SearchStrategy
+from nmt_cli.search.base import Search
+from nmt_cli.search.constrained import Constrained, ConstrainedBeam
 from nmt_cli.search.options import SearchOptions
 from nmt_cli.settings import SearchSettings, check
 from nmt_cli.text.tokenizer import Tokenizer
@@ -19,6 +24,7 @@ from nmt_cli.text.tokenizer import Tokenizer
 Utility = Callable[[Sequence[str], Sequence[int]], list[float]]
 """Distinct texts and how often each was found -> the expected utility of each."""
 
+_KNOWS_TERMS = "beam"
 _NO_UTILITIES: Registry[Utility] = Registry("utility", {})
 
 
@@ -30,6 +36,9 @@ class Choice:
     typed: Mapping[str, Any] = field(default_factory=dict)  # fields of SearchOptions
     utilities: Mapping[str, Utility] = field(default_factory=lambda: _NO_UTILITIES)  # by name, for minimum Bayes risk
     aggregates: Mapping[str, Utility] = field(default_factory=lambda: _NO_UTILITIES)  # their approximations
+    restrictions: Restrictions = field(default_factory=Restrictions)
+    glossary: Path | None = None
+    together: Together = field(default_factory=Together)
 
     @property
     def name(self) -> str:
@@ -39,15 +48,42 @@ class Choice:
     @property
     def asked(self) -> list[str]:
         """All that was typed, by name."""
-        return [*(["search"] if self.search else []), *self.typed]
+        others = {
+            "search": self.search,
+            "glossary": self.glossary,
+            **asdict(self.restrictions),
+            **asdict(self.together),
+        }
+        usual = {**asdict(Restrictions()), **asdict(Together())}
+        return [*(name for name, value in others.items() if value != usual.get(name)), *self.typed]
 
     @property
     def n_best(self) -> int:
         """How many candidates of each line are wanted."""
         return int(self.typed.get("n_best", 1))
 
-    def strategy(self, directory: ModelDirectory) -> SearchStrategy:
-        """The search that is asked for. Raises ConfigError for an option out of range, or one that it does not know."""
+    def strategy(self, directory: ModelDirectory) -> Search:
+        """The search that is asked for, within its restrictions.
+
+        Raises:
+            ConfigError: an option out of range, or one that the search does not know.
+        """
+        options = self._options(directory)
+        search: Search = STRATEGIES[self.name].of(options)
+        if self.glossary is not None:
+            if self.name != _KNOWS_TERMS:
+                raise ConfigError(
+                    f"--glossary means nothing to {self.name} search", f"known by --search {_KNOWS_TERMS}"
+                )
+            search = Constrained(search, ConstrainedBeam(options.beam, options.n_best, options.normalization))
+        return self.restrictions.around(search, directory.tokenizer)
+
+    def terms(self) -> Glossary:
+        """The glossary. Raises DataError where its file is none."""
+        return Glossary() if self.glossary is None else Glossary.read(self.glossary)
+
+    def _options(self, directory: ModelDirectory) -> SearchOptions:
+        """What was typed over what the model's settings say."""
         if self.n_best < 1:
             raise ConfigError(f"--n-best must be at least 1, but is {self.n_best}")
         kind = STRATEGIES[self.name]
@@ -66,7 +102,7 @@ class Choice:
         )
         if "utility" in kind.uses:
             options = replace(options, judge=Judge(directory.tokenizer, self._utility(options)))
-        return kind.of(options)
+        return options
 
     def _utility(self, options: SearchOptions) -> Utility:
         return (self.aggregates if options.mbr_aggregate else self.utilities)[options.utility]

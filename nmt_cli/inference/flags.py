@@ -8,6 +8,8 @@ from nmt_cli.text.spans import lost
 
 SPLIT = "split"
 """The line was too long for the model and was translated in pieces."""
+TERM = "term"
+"""A term of the glossary is not in the translation."""
 REPETITION = "repetition"
 """A group of words follows itself three times or more, and does not in the source."""
 LENGTH = "length"

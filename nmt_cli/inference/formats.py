@@ -2,8 +2,9 @@
 
 text    the translation; n-best lists: one candidate a line
 tsv     number of the line (from 1), rank (from 1), score, log-probability, translation, flags (of exact search: proved or budget)
-jsonl   in: {"text": ...} and whatever else; out: the same object with "translation", "score", "log_prob", "tokens" (ids), "flags"
-        and, for n-best, "candidates" and their "diversity"; of exact search, "certificate" (proved, nodes, bound); fields that
+jsonl   in: {"text": ...}, perhaps "prefix", and whatever else; out: the same object with "translation", "score", "log_prob",
+        "tokens" (ids), "flags" and, for n-best, "candidates" and their "diversity"; of exact search, "certificate" (proved, nodes,
+        bound); fields that we do not know come out as they went in
         we do not know come out as they went in
 """
 
@@ -29,6 +30,7 @@ class Row:
 
     text: str
     extra: dict[str, Any] = field(default_factory=dict)
+    prefix: str = ""  # how the translation begins
 
 
 class Format(Protocol):
@@ -125,7 +127,10 @@ class JsonLines:
                 raise DataError(f"{name}:{number} must be a JSON object, but is not JSON: {error}") from None
             if not isinstance(content, dict) or not isinstance(content.get("text"), str):
                 raise DataError(f'{name}:{number} must be a JSON object with a string "text", but is {line[:60]}')
-            yield Row(content["text"], content)
+            prefix = content.get("prefix", "")
+            if not isinstance(prefix, str):
+                raise DataError(f'{name}:{number} must have a string as "prefix", but has {str(prefix)[:60]}')
+            yield Row(content["text"], content, prefix)
 
     def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
         """The object that came in, with what was found."""

@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,9 +15,9 @@ from nmt_cli import console
 from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
-from nmt_cli.inference.flags import SPLIT
+from nmt_cli.inference.flags import SPLIT, TERM
 from nmt_cli.inference.formats import FORMATS, Figures, Row
-from nmt_cli.inference.translator import Translation, Translator
+from nmt_cli.inference.translator import Line, Translation, Translator
 from nmt_cli.runs import files
 from nmt_cli.runs.directory import ModelDirectory
 
@@ -37,6 +37,7 @@ class Job:
     output: Path | None = None
     choice: Choice = field(default_factory=Choice)
     format: str = "text"
+    prefixes: bool = False  # each line is source<TAB>prefix
     stream: bool = False
     workers: int | None = None
     figures: Figures = no_figures  # of the candidates of a line
@@ -52,7 +53,7 @@ def run(job: Job) -> None:
     """
     form = FORMATS[job.format].of(job.figures)
     directory = ModelDirectory.open(job.model)
-    strategy = job.choice.strategy(directory)
+    strategy, glossary = job.choice.strategy(directory), job.choice.terms()
     if job.output is not None:
         files.check_output(job.output)
     names = [str(path) for path in job.files] or [STDIN]
@@ -61,9 +62,13 @@ def run(job: Job) -> None:
         console.say("type a line and press Enter; Ctrl-D ends")
     one_by_one = job.stream or at_terminal
     with ExitStack() as stack:
-        rows = chain.from_iterable(form.read(_lines(name), _shown(name)) for name in names)
+        rows: Iterator[Row] = chain.from_iterable(form.read(_lines(name), _shown(name)) for name in names)
+        if job.prefixes:
+            rows = map(_prefixed, rows)
         head = [] if one_by_one else list(islice(rows, workers.WORTHWHILE))
-        translator = stack.enter_context(workers.translator(directory, strategy, lines=len(head), wanted=job.workers))
+        translator = stack.enter_context(
+            workers.translator(directory, strategy, lines=len(head), wanted=job.workers, together=job.choice.together)
+        ).knowing(glossary)
         if one_by_one:
             translator = translator.immediate()
         out = stack.enter_context(_output(job.output))
@@ -71,6 +76,9 @@ def run(job: Job) -> None:
         for number, (row, translation) in enumerate(_translated(translator, chain(head, rows)), 1):
             if SPLIT in translation.flags:
                 console.warn(f"line {number} was too long for the model: it was translated in pieces")
+            if TERM in translation.flags:
+                terms = ", ".join(f"'{term}'" for term in glossary.missing(row.text, translation.text))
+                console.warn(f"line {number} could not be given {terms} of the glossary")
             out.write(form.write(number, row, translation, job.choice.n_best).encode("utf-8") + b"\n")
             if one_by_one:
                 out.flush()
@@ -82,13 +90,19 @@ def _translated(translator: Translator, rows: Iterable[Row]) -> Iterator[tuple[R
     """Each row with its translation; a row is read only when its window is."""
     waiting: deque[Row] = deque()
 
-    def texts() -> Iterator[str]:
+    def texts() -> Iterator[Line]:
         for row in rows:
             waiting.append(row)
-            yield row.text
+            yield Line(row.text, row.prefix)
 
     for translation in translator.stream(texts()):
         yield waiting.popleft(), translation
+
+
+def _prefixed(row: Row) -> Row:
+    """The part behind the first tab is the beginning of the translation."""
+    text, tab, prefix = row.text.partition("\t")
+    return replace(row, text=text, prefix=prefix) if tab else row
 
 
 def _lines(name: str) -> Iterator[str]:

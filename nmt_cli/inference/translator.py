@@ -6,21 +6,22 @@ Inside, lines are sorted by length and searched in batches; what a line becomes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 
 from nmt_cli.corpus.batching import Sequences, by_length
 from nmt_cli.corpus.limits import LengthLimit
-from nmt_cli.inference.flags import SPLIT, flags
+from nmt_cli.inference.flags import SPLIT, TERM, flags
+from nmt_cli.inference.glossary import Glossary
 from nmt_cli.inference.pieces import in_pieces
-from nmt_cli.models.base import Decodable
+from nmt_cli.inference.together import Startable, Together
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences, Wish
+from nmt_cli.search.base import Hypothesis, Search, Sentences, Wish
 from nmt_cli.search.certificate import Certificate
 from nmt_cli.text.tokenizer import Tokenizer
 
@@ -39,6 +40,13 @@ class Piece(NamedTuple):
 
 
 Searched = list[list[Hypothesis]]
+
+
+class Line(NamedTuple):
+    """What is to be translated, and how the translation begins."""
+
+    text: str
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,15 +78,16 @@ class Translation:
 class Engine:
     """A model and a search: source ids -> hypotheses. Knows no text."""
 
-    model: Decodable[Any]
-    strategy: SearchStrategy
+    model: Startable
+    strategy: Search
     limit: LengthLimit
 
     @classmethod
-    def open(cls, directory: ModelDirectory, strategy: SearchStrategy) -> Engine:
-        """Raises ModelError where the model does not translate."""
-        limit = directory.of_task("translate", "a translation model").manifest.limit
-        return cls(directory.model(), strategy, limit)  # type: ignore[arg-type]
+    def open(cls, directory: ModelDirectory, strategy: Search, together: Together | None = None) -> Engine:
+        """A model, and those that translate ``together`` with it. Raises what ``Together.open`` raises."""
+        model = (together or Together()).open(directory)
+        limit = cast("LengthLimit", directory.manifest.limit)
+        return cls(model, strategy, limit)
 
     def search(self, pieces: Sequence[Piece]) -> Searched:
         """Hypotheses of each source (ids without EOS)."""
@@ -104,16 +113,17 @@ class Translator:
     batch_tokens: int  # padded source tokens searched at once
     repeats: bool  # whether equal lines get equal translations
     window: int = 4096  # lines sorted by length together
+    glossary: Glossary = field(default_factory=Glossary)
 
     @classmethod
-    def open(cls, path: Path, strategy: SearchStrategy) -> Translator:
+    def open(cls, path: Path, strategy: Search, together: Together | None = None) -> Translator:
         """A translator in this process. Raises ModelError where there is no model."""
         directory = ModelDirectory.open(path)
-        engine = Engine.open(directory, strategy)
+        engine = Engine.open(directory, strategy, together)
         return cls.of(directory, strategy, lambda batches: map(engine.search, batches))
 
     @classmethod
-    def of(cls, directory: ModelDirectory, strategy: SearchStrategy, run: Run) -> Translator:
+    def of(cls, directory: ModelDirectory, strategy: Search, run: Run) -> Translator:
         """A translator over whatever runs the searches of a strategy."""
         settings = directory.settings
         budget = max(1, settings.search.batch_tokens * _USUAL_ROWS // max(_USUAL_ROWS, strategy.rows))
@@ -123,17 +133,21 @@ class Translator:
         """The same, but each line is answered before the next is read."""
         return replace(self, window=1)
 
+    def knowing(self, glossary: Glossary) -> Translator:
+        """The same, with terms that have to appear: the search must be one that takes them."""
+        return replace(self, glossary=glossary)
+
     def translate(self, lines: Sequence[str]) -> list[Translation]:
         """All lines, in order."""
-        return list(self.stream(lines))
+        return list(self.stream(Line(line) for line in lines))
 
-    def stream(self, lines: Iterable[str]) -> Iterator[Translation]:
+    def stream(self, lines: Iterable[Line]) -> Iterator[Translation]:
         """The lines in order, a window at a time: memory does not grow with the input."""
         remaining = iter(enumerate(lines))
         while window := list(islice(remaining, self.window)):
             yield from self._window(window)
 
-    def _window(self, lines: list[tuple[int, str]]) -> Iterator[Translation]:
+    def _window(self, lines: list[tuple[int, Line]]) -> Iterator[Translation]:
         pieces = [self._pieces(number, line) for number, line in lines]
         distinct = list(dict.fromkeys(piece for line in pieces for piece in line))  # each is searched once
         lengths = np.array([len(ids) + 1 for ids, *_ in distinct], dtype=np.int64)
@@ -145,12 +159,26 @@ class Translator:
         ):
             found.update(zip((distinct[place] for place in places), hypotheses, strict=True))
         for (_, line), parts in zip(lines, pieces, strict=True):
-            yield self._joined(line, [found[part] for part in parts])
+            yield self._joined(line.text, [found[part] for part in parts])
 
-    def _pieces(self, number: int, line: str) -> list[Piece]:
-        """A line in ids, in as many pieces as it needs."""
-        parts = in_pieces(self.tokenizer, line, self.max_length)
-        return [Piece(tuple(part), 0 if self.repeats else number + (place << 40)) for place, part in enumerate(parts)]
+    def _pieces(self, number: int, line: Line) -> list[Piece]:
+        """A line in ids, in as many pieces as it needs; a prefix begins the first of them."""
+        parts = in_pieces(self.tokenizer, line.text, self.max_length)
+        prefix = tuple(self.tokenizer.encode(line.prefix))
+        return [
+            Piece(
+                tuple(part),
+                0 if self.repeats else number + (place << 40),
+                Wish(() if place else prefix, self._terms(part)),
+            )
+            for place, part in enumerate(parts)
+        ]
+
+    def _terms(self, part: Ids) -> tuple[tuple[int, ...], ...]:
+        """What the glossary wants for a piece."""
+        if not self.glossary.terms:
+            return ()
+        return tuple(tuple(self.tokenizer.encode(term)) for term in self.glossary.wanted(self.tokenizer.decode(part)))
 
     def _joined(self, line: str, parts: list[list[Hypothesis]]) -> Translation:
         if not parts:
@@ -167,4 +195,6 @@ class Translator:
         ]
         best = ranked[0]
         split = (SPLIT,) if len(parts) > 1 else ()
-        return Translation(line, tuple(ranked), (*split, *flags(line, best.text, best.tokens, best.log_prob)))
+        unplaced = (TERM,) if self.glossary.missing(line, best.text) else ()
+        found = (*split, *unplaced, *flags(line, best.text, best.tokens, best.log_prob))
+        return Translation(line, tuple(ranked), found)

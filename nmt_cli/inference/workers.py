@@ -19,9 +19,10 @@ from threading import Thread
 import torch
 
 from nmt_cli.errors import ConfigError, NMTError
+from nmt_cli.inference.together import Together
 from nmt_cli.inference.translator import Engine, Piece, Run, Searched, Translator
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.search.base import SearchStrategy
+from nmt_cli.search.base import Search
 
 WORTHWHILE = 200
 """Lines from which workers repay their start (about two seconds each)."""
@@ -37,7 +38,12 @@ def available_cores() -> int:
 
 @contextmanager
 def translator(
-    directory: ModelDirectory, strategy: SearchStrategy, *, lines: int, wanted: int | None = None
+    directory: ModelDirectory,
+    strategy: Search,
+    *,
+    lines: int,
+    wanted: int | None = None,
+    together: Together | None = None,
 ) -> Iterator[Translator]:
     """A translator in this process, or over as many processes as are ``wanted``, or as repay their start on so many lines.
 
@@ -50,17 +56,17 @@ def translator(
     count = wanted or (available_cores() if lines >= WORTHWHILE else 1)
     if count == 1:
         torch.set_flush_denormal(True)
-        yield Translator.open(directory.path, strategy)
+        yield Translator.open(directory.path, strategy, together)
     else:
-        with _pool(directory.path, strategy, count) as run:
+        with _pool(directory.path, strategy, count, together) as run:
             yield Translator.of(directory, strategy, run)
 
 
 @contextmanager
-def _pool(path: Path, strategy: SearchStrategy, workers: int) -> Iterator[Run]:
+def _pool(path: Path, strategy: Search, workers: int, together: Together | None) -> Iterator[Run]:
     """A ``Run`` that shares batches among processes; they end with the block."""
     context, strangers = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
-    processes = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(path, strategy))
+    processes = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(path, strategy, together))
     try:
         with _deaf_to_interrupts():
             processes.submit(os.getpid)  # the first task starts all workers
@@ -103,13 +109,13 @@ def _run(processes: ProcessPoolExecutor, batches: list[list[Piece]]) -> Iterator
         ) from None
 
 
-def _open(path: Path, strategy: SearchStrategy) -> None:
+def _open(path: Path, strategy: Search, together: Together | None) -> None:
     global _engine
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
-        _engine = Engine.open(ModelDirectory.open(path), strategy)
+        _engine = Engine.open(ModelDirectory.open(path), strategy, together)
     except NMTError as error:
         _engine = error
 

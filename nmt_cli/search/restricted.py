@@ -46,13 +46,20 @@ class Restricted:
 
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
         """See Search. A prefix has room for itself and EOS, whatever the limit of its sentence."""
+        if not self.processors and self.shortest == 1 and not any(wish.prefix for wish in sentences.wishes):
+            return self.search(scorer, tokens, state, self._limited(sentences))
         prefixes = _prefixes(sentences)
-        limits = sentences.limits if self.longest is None else sentences.limits.clamp(max=self.longest)
-        limits = torch.maximum(limits, prefixes.lengths + 1)
+        limits = torch.maximum(self._limited(sentences).limits, prefixes.lengths + 1)
         late = MinLength(scorer.eos, limits.clamp(max=self.shortest))
         processed = Processed(scorer, (*self.processors, late), prefixes)
         within = ProcessedState.start(state, len(sentences))
         return self.search(processed, tokens, within, replace(sentences, limits=limits))
+
+    def _limited(self, sentences: Sentences) -> Sentences:
+        """With the limits that are asked for."""
+        if self.longest is None:
+            return sentences
+        return replace(sentences, limits=sentences.limits.clamp(max=self.longest))
 
 
 def _prefixes(sentences: Sentences) -> Prefixes:

@@ -27,13 +27,12 @@ from nmt_cli.evaluation.significance import PairedScore, paired_bootstrap, paire
 from nmt_cli.evaluation.texts import check_counts, read, warn_of_form
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
-from nmt_cli.inference.translator import Engine, Translator
+from nmt_cli.inference.translator import Engine, Line, Translator
 from nmt_cli.models.base import Decodable, Loss, Model
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import check_output
 from nmt_cli.runs.files import output as writing
 from nmt_cli.search.ancestral import Greedy
-from nmt_cli.search.base import SearchStrategy
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training.stream import Reader, RowReader
 from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, refuse_window
@@ -107,8 +106,7 @@ class Translate:
         """BLEU, chrF2 and TER of a beam search on the held-out test split."""
         sources, references = _texts(self.corpus.test)
         own = directory.settings.search
-        strategy = Choice().strategy(directory)
-        found = evaluate(directory, Texts(sources, [references]), strategy)
+        found = evaluate(directory, Texts(sources, [references]), Choice())
         heading = f"test, {console.count(len(sources), 'sentence')}, beam {own.beam}:"
         said = (heading, *(f"  {score}" for score in found.scores))
         scores = {"test": [score.to_json() for score in found.scores]}
@@ -127,16 +125,14 @@ class Translate:
             raise ConfigError(f"--resamples must be {also}at least {FEWEST_RESAMPLES}, but is {resamples}")
         if measuring.output is not None:
             check_output(measuring.output)
-        strategy = measuring.search.strategy(directory)
+        measuring.search.strategy(directory)  # so that what is wrong with it is said before anything is read
         language = directory.manifest.languages[1]
         compared = [against] if against is not None else []
         texts = {name: read(name) for name in [source, *names, *compared]}
         check_counts(texts)
         warn_of_form({name: texts[name] for name in [*names, *compared]}, language)
         sides = [texts[name] for name in names]
-        found = evaluate(
-            directory, Texts(texts[source], sides), strategy, resamples=resamples, n_best=measuring.search.n_best
-        )
+        found = evaluate(directory, Texts(texts[source], sides), measuring.search, resamples=resamples)
         if measuring.output is not None:
             with writing(measuring.output) as stream:
                 stream.writelines(line.encode("utf-8") + b"\n" for line in found.outputs)
@@ -212,14 +208,13 @@ class Evaluation:
         }
 
 
-def evaluate(
-    directory: ModelDirectory, texts: Texts, strategy: SearchStrategy, *, resamples: int = 1000, n_best: int = 1
-) -> Evaluation:
+def evaluate(directory: ModelDirectory, texts: Texts, choice: Choice, *, resamples: int = 1000) -> Evaluation:
     """Translate a test set, measure the translations, and the loss of the first reference; of lists, how varied they are."""
     language = directory.manifest.languages[1]
-    with workers.translator(directory, strategy, lines=len(texts.sources)) as translator:
-        stream = console.tracked(translator.stream(texts.sources), "translating", len(texts.sources))
-        lists = [[candidate.text for candidate in translation.candidates[:n_best]] for translation in stream]
+    strategy, glossary, lines = choice.strategy(directory), choice.terms(), map(Line, texts.sources)
+    with workers.translator(directory, strategy, lines=len(texts.sources), together=choice.together) as translator:
+        stream = console.tracked(translator.knowing(glossary).stream(lines), "translating", len(texts.sources))
+        lists = [[candidate.text for candidate in translation.candidates[: choice.n_best]] for translation in stream]
     outputs = [results[0] for results in lists]
     return Evaluation(
         list(each_score(outputs, texts.references, language=language, resamples=resamples)),
@@ -227,7 +222,7 @@ def evaluate(
         health(texts.sources, outputs, texts.references[0]),
         buckets.by_length(texts.sources, outputs, texts.references, language=language),
         outputs,
-        Variety.of(lists, texts.references) if n_best > 1 else None,
+        Variety.of(lists, texts.references) if choice.n_best > 1 else None,
     )
 
 

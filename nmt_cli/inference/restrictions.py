@@ -1,0 +1,35 @@
+"""What is forbidden in every translation, whichever search finds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nmt_cli.search.base import Search
+from nmt_cli.search.processors import BannedWords, NoRepeat, Processor, RepetitionPenalty
+from nmt_cli.search.restricted import Restricted
+from nmt_cli.text.tokenizer import EOS, Tokenizer
+
+
+@dataclass(frozen=True)
+class Restrictions:
+    """As typed; None: not at all. Lengths are in subwords."""
+
+    ban: tuple[str, ...] = ()
+    no_repeat: int | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    repetition_penalty: float | None = None
+
+    def around(self, search: Search, tokenizer: Tokenizer) -> Restricted:
+        """The search within them. Raises ConfigError for one out of range."""
+        processors: list[Processor] = []
+        if self.ban:
+            pieces = tokenizer.pieces(range(tokenizer.size))
+            surfaces = [piece.replace("\u2581", " ") if place > EOS else "" for place, piece in enumerate(pieces)]
+            processors.append(BannedWords.of(self.ban, surfaces))
+        if self.no_repeat is not None:
+            processors.append(NoRepeat(self.no_repeat))
+        if self.repetition_penalty is not None:
+            processors.append(RepetitionPenalty(self.repetition_penalty))
+        longest = None if self.max_length is None else self.max_length + 1
+        return Restricted(search, tuple(processors), (self.min_length or 0) + 1, longest)

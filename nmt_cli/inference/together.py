@@ -1,0 +1,128 @@
+"""Which models translate together: one alone, an ensemble, a language model beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from torch import Tensor
+
+from nmt_cli.corpus.batching import Sequences
+from nmt_cli.errors import ConfigError, ModelError
+from nmt_cli.models.base import Decodable
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.scoring.scores import Scores
+from nmt_cli.search.ensemble import Joint, JointState, MeanProbability, ShallowFusion
+from nmt_cli.text.tokenizer import EOS
+
+Begin = Callable[[Sequences], tuple[Tensor, Any]]
+"""Sources -> the first tokens (B,) and the state that a search begins with."""
+
+
+class Startable(Protocol):
+    """A scorer that knows how to begin: a model, or several."""
+
+    @property
+    def eos(self) -> int:
+        """See Scorer."""
+        ...
+
+    def start(self, source: Sequences) -> tuple[Tensor, Any]:
+        """See Decodable."""
+        ...
+
+    def step(self, tokens: Tensor, state: Any) -> tuple[Scores, Any]:
+        """See Scorer."""
+        ...
+
+    def advance(self, tokens: Tensor, lengths: Tensor, state: Any) -> tuple[Scores, Any]:
+        """See Scorer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Several:
+    """Models that are combined, and how each of them begins."""
+
+    joint: Joint
+    begin: tuple[Begin, ...]
+
+    @property
+    def eos(self) -> int:
+        """Of all of them."""
+        return self.joint.eos
+
+    def start(self, source: Sequences) -> tuple[Tensor, JointState]:
+        """Each model begins by itself."""
+        return self.joint.start([begin(source) for begin in self.begin])
+
+    def step(self, tokens: Tensor, state: JointState) -> tuple[Scores, JointState]:
+        """See Scorer."""
+        return self.joint.step(tokens, state)
+
+    def advance(self, tokens: Tensor, lengths: Tensor, state: JointState) -> tuple[Scores, JointState]:
+        """See Scorer."""
+        return self.joint.advance(tokens, lengths, state)
+
+
+@dataclass(frozen=True)
+class Together:
+    """The models beside the first one, as typed."""
+
+    ensemble: tuple[Path, ...] = ()
+    weights: tuple[float, ...] = ()  # of the first and of each other; none: equal ones
+    lm: Path | None = None
+    lm_weight: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for weights out of range."""
+        ShallowFusion(self.lm_weight)
+        MeanProbability(self.weights)
+
+    def open(self, directory: ModelDirectory) -> Startable:
+        """All of them.
+
+        Raises:
+            ConfigError: weights that are too many, too few or out of range.
+            ModelError: a model that is none, or is for something else, or has another vocabulary.
+        """
+        first = _translator(directory)
+        scorer: Startable = first
+        if self.ensemble or self.weights:
+            members = [first, *(_translator(_fitting(path, directory)) for path in self.ensemble)]
+            weights = self.weights or (1.0,) * len(members)
+            if len(weights) != len(members):
+                raise ConfigError(
+                    f"--weight must be given once for each of {len(members)} models, but is given {len(weights)} times"
+                )
+            joint = Joint(tuple(members), MeanProbability(weights))
+            scorer = Several(joint, tuple(member.start for member in members))
+        if self.lm is not None:
+            language = _fitting(self.lm, directory).of_task("lm", "a language model").model()
+            writer = cast("Decodable[Any]", language)
+            joint = Joint((scorer, writer), ShallowFusion(self.lm_weight))
+            scorer = Several(joint, (scorer.start, lambda source: writer.start(_beginnings(len(source)))))
+        return scorer
+
+
+def _translator(directory: ModelDirectory) -> Decodable[Any]:
+    return cast("Decodable[Any]", directory.of_task("translate", "a translation model").model())
+
+
+def _fitting(path: Path, directory: ModelDirectory) -> ModelDirectory:
+    """A model with the same vocabulary: the same tokens have the same ids."""
+    other = ModelDirectory.open(path)
+    pieces: Sequence[Sequence[str]] = [each.tokenizer.pieces(range(each.tokenizer.size)) for each in (directory, other)]
+    if pieces[0] != pieces[1]:
+        raise ModelError(
+            f"{path} must have the vocabulary of {directory.path}, but has another",
+            f"nmt preprocess --tokenizer {directory.path} prepares a corpus for it",
+        )
+    return other
+
+
+def _beginnings(count: int) -> Sequences:
+    """A language model begins a line behind the end of the one before."""
+    return Sequences.of([[EOS]] * count, end=())

@@ -1,0 +1,27 @@
+"""The vocabulary of a model, or of a prepared corpus, for another corpus: models that work together need the same one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A tokenizer, and what units it cuts text into."""
+
+    units: str
+    tokenizer: Tokenizer
+
+    @classmethod
+    def open(cls, folder: Path) -> Vocabulary:
+        """Raises DataError or ModelError where the folder is neither, or is damaged."""
+        if is_prepared(folder):
+            corpus = PreparedCorpus.open(folder)
+            return cls(corpus.settings.units, corpus.tokenizer)
+        directory = ModelDirectory.open(folder)
+        return cls(directory.settings.data.units, directory.tokenizer)

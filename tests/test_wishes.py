@@ -1,0 +1,186 @@
+"""What a user forbids, wishes for, or lets translate together, as it is typed."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from nmt_cli.errors import DataError
+from nmt_cli.inference.glossary import Glossary
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.text.tokenizer import EOS
+
+from .conftest import Nmt
+
+TEXT = "Your brother is a teacher.\n\nWhy do you sing?\n"
+
+
+def lines(trained: Path, nmt: Nmt, *options: object, text: str = TEXT, code: int = 0) -> list[str]:
+    result = nmt("translate", trained, *options, input=text)
+    assert result.exit_code == code, result.stderr
+    return (result.stdout if code == 0 else result.stderr).split("\n")[:-1]
+
+
+def words(text: str) -> list[str]:
+    return text.replace(".", " ").replace("?", " ").replace(",", " ").split()
+
+
+def test_a_banned_word_never_appears(trained: Path, nmt: Nmt) -> None:
+    plain = lines(trained, nmt)
+    word = words(plain[0])[0]
+    for search in (["--search", "greedy"], ["--beam", "3"], ["--search", "sample", "--seed", "4"]):
+        for line in lines(trained, nmt, "--ban", word, "--ban", "nothing of the kind", *search):
+            assert word not in words(line)
+
+
+def test_lengths_and_repetitions(trained: Path, nmt: Nmt) -> None:
+    tokenizer = ModelDirectory.open(trained).tokenizer
+    rows = [json.loads(line) for line in lines(
+        trained, nmt, "--min-length", 9, "--max-length", 12, "--no-repeat", 2, "--format", "jsonl",
+        text='{"text": "Why?"}\n{"text": "Your brother is a teacher."}\n',
+    )]  # fmt: skip
+    for row in rows:
+        ids = [token for token in row["tokens"] if token != EOS]
+        assert 9 <= len(ids) <= 12
+        assert len(set(pairwise(ids))) == len(ids) - 1
+        assert tokenizer.decode(ids) == row["translation"]
+    assert lines(trained, nmt, "--repetition-penalty", 1) == lines(trained, nmt)
+    assert lines(trained, nmt, "--repetition-penalty", 9) != lines(trained, nmt)
+
+
+def test_prefixes(trained: Path, nmt: Nmt) -> None:
+    answers = lines(trained, nmt, "--prefix", text="Why do you sing?\tIch singe\nYour brother.\nNo.\tDas ist\n")
+    assert answers[0].startswith("Ich singe")
+    assert answers[2].startswith("Das ist")
+    assert answers[1] == lines(trained, nmt, text="Your brother.\n")[0]
+    row = json.loads(lines(trained, nmt, "--format", "jsonl", text='{"text": "No.", "prefix": "Das ist"}\n')[0])
+    assert row["translation"] == answers[2]
+    refused = lines(trained, nmt, "--format", "jsonl", text='{"text": "No.", "prefix": 3}\n', code=1)
+    assert refused[0] == 'error: stdin:1 must have a string as "prefix", but has 3'
+
+
+def test_a_glossary(trained: Path, nmt: Nmt, tmp_path: Path) -> None:
+    glossary = tmp_path / "terms.tsv"
+    glossary.write_text("teacher\tLehrerin\nyour Brother\tdein Bruder\nabsent\tabwesend\n", encoding="utf-8")
+    free, bound = lines(trained, nmt), lines(trained, nmt, "--glossary", glossary)
+    assert "Lehrerin" not in free[0]
+    assert "Lehrerin" in bound[0]
+    assert "dein Bruder" in bound[0]
+    assert bound[1:] == free[1:]
+    refused = lines(trained, nmt, "--glossary", glossary, "--search", "greedy", code=2)
+    assert refused == ["error: --glossary means nothing to greedy search", "hint: known by --search beam"]
+
+
+def test_a_term_that_cannot_be_placed_is_reported(trained: Path, nmt: Nmt, tmp_path: Path) -> None:
+    glossary = tmp_path / "terms.tsv"
+    glossary.write_text("teacher\tLehrerin\n", encoding="utf-8")
+    result = nmt("translate", trained, "--glossary", glossary, "--ban", "Lehrerin", "--format", "tsv", input=TEXT)
+    assert result.stderr == "warning: line 1 could not be given 'Lehrerin' of the glossary\n"
+    assert result.stdout.split("\n")[0].split("\t")[5].split(",")[0] == "term"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a b\n", "terms.tsv:1 must be source<TAB>target, but is 'a b'"),
+        ("a\tb\n\n\tc\n", "terms.tsv:3 must be source<TAB>target"),
+        ("a\tb\tc\n", "terms.tsv:1 must be source<TAB>target"),
+        ("a\tb\nA\tc\n", "terms.tsv:2 must give 'A' one translation, but it has two: 'b' and 'c'"),
+    ],
+)
+def test_a_file_that_is_no_glossary(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "terms.tsv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        Glossary.read(tmp_path / "terms.tsv")
+
+
+def test_terms_are_whole_words_and_the_longest_wins() -> None:
+    glossary = Glossary({"solar": "solar", "solar panel": "Solarmodul", "c++": "C++", "us": "USA"})
+    assert glossary.wanted("Solar panels, a solar panel") == ("solar", "Solarmodul")
+    assert glossary.wanted("bus US C++ now") == ("USA", "C++")
+    assert glossary.missing("a solar panel", "ein Solarmodul") == ()
+    assert Glossary().wanted("anything") == ()
+
+
+def test_an_ensemble_of_twice_the_model_is_the_model(trained: Path, nmt: Nmt) -> None:
+    assert lines(trained, nmt, "--ensemble", trained) == lines(trained, nmt)
+    assert lines(trained, nmt, "--ensemble", trained, "--weight", 3, "--weight", 0.5) == lines(trained, nmt)
+
+
+def test_members_of_an_ensemble(trained: Path, trained_lstm: Path, small: Path, nmt: Nmt, tmp_path: Path) -> None:
+    """Two models of one corpus have one vocabulary; with two workers they find what they find with one."""
+    together = lines(trained, nmt, "--ensemble", trained_lstm)
+    assert together != lines(trained, nmt)
+    assert lines(trained, nmt, "--ensemble", trained_lstm, "--workers", 2) == together
+    result = nmt("evaluate", trained, small / "a.en", small / "a.de", "--ensemble", trained_lstm, "--resamples", 0)
+    assert result.exit_code == 0, result.stderr
+    other = tmp_path / "other"
+    again = ("train", small / "a.en", small / "a.de", "-o", other, "--updates", 1, "--set", "data.vocabulary=300")
+    assert nmt(*again, "--set", "model.width=16").exit_code == 0
+    refused = lines(trained, nmt, "--ensemble", other, code=1)
+    assert refused[0] == f"error: {other} must have the vocabulary of {trained}, but has another"
+    assert lines(trained, nmt, "--weight", 1, "--weight", 2, code=2)[0] == (
+        "error: --weight must be given once for each of 1 models, but is given 2 times"
+    )
+    assert "must be above 0" in lines(trained, nmt, "--ensemble", trained, "--weight", 0, "--weight", 1, code=2)[0]
+
+
+def test_a_language_model_beside_it(trained: Path, writer: Path, small: Path, nmt: Nmt, tmp_path: Path) -> None:
+    refused = lines(trained, nmt, "--lm", writer, code=1)
+    assert refused == [
+        f"error: {writer} must have the vocabulary of {trained}, but has another",
+        f"hint: nmt preprocess --tokenizer {trained} prepares a corpus for it",
+    ]
+    corpus, model = tmp_path / "d", tmp_path / "lm"
+    prepared = nmt("preprocess", small / "a.de", "--task", "lm", "--tokenizer", trained, "-o", corpus)
+    assert prepared.exit_code == 0, prepared.stderr
+    tiny = ("--set", "model.width=16", "--set", "model.hidden=16", "--set", "training.learning_rate=0.01")
+    done = nmt("train", corpus, "-o", model, "--preset", "lm-rnn", "--updates", 60, *tiny)
+    assert done.exit_code == 0, done.stderr
+    assert lines(trained, nmt, "--lm", model, "--lm-weight", 0) == lines(trained, nmt)
+    fused = lines(trained, nmt, "--lm", model, "--lm-weight", 3)
+    assert fused != lines(trained, nmt)
+    assert lines(trained, nmt, "--lm", model, "--lm-weight", 3, "--workers", 2) == fused
+    assert lines(trained, nmt, "--lm", trained, code=1)[0].endswith(
+        "must be a language model, but was trained for the task translate"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--no-repeat", "0"], "--no-repeat must be at least 1, but is 0"),
+        (["--ban", " "], "--ban needs a word, but got a blank"),
+        (["--repetition-penalty", "0.5"], "--repetition-penalty must be a finite number, at least 1, but is 0.5"),
+        (["--min-length", "-1"], "--min-length must be at least 0, but is -1"),
+        (["--min-length", "5", "--max-length", "4"], "--max-length must not be below --min-length (5), but is 4"),
+        (["--lm-weight", "-1", "--lm", "model"], "--lm-weight must be a finite number, not below 0, but is -1.0"),
+        (["--coverage", "0.2"], "--coverage needs a recurrent model with attention"),
+        (["--norm", "googel"], "norm must be a known name, but is 'googel'"),
+        (["--patience", "0"], "patience must be above 0, but is 0.0"),
+    ],
+)
+def test_what_is_out_of_range(options: list[str], said: str, trained: Path, nmt: Nmt) -> None:
+    typed: list[object] = [trained if word == "model" else word for word in options]
+    error = lines(trained, nmt, *typed, code=2)
+    assert error[0].startswith("error: ")
+    assert said in error[0]
+
+
+def test_norms_and_patience(trained: Path, trained_lstm: Path, nmt: Nmt) -> None:
+    assert len(lines(trained, nmt, "--norm", "google", "--length-penalty", 0.6, "--patience", 1)) == 3
+    assert len(lines(trained_lstm, nmt, "--coverage", 0.2)) == 3
+
+
+def test_the_units_of_another_corpus(small: Path, trained: Path, nmt: Nmt, tmp_path: Path) -> None:
+    for place, options in enumerate((["--units", "word"], ["--vocabulary", 300])):
+        refused = nmt(
+            "preprocess", small / "a.de", "--task", "lm", "-o", tmp_path / "d", "--tokenizer", trained, *options
+        )
+        assert refused.exit_code == 2, place
+        assert "--tokenizer says the units" in refused.stderr
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert nmt("preprocess", small / "a.en", "--task", "lm", "--units", "word", "-o", first).exit_code == 0
+    assert nmt("preprocess", small / "a.de", "--task", "lm", "--tokenizer", first, "-o", second).exit_code == 0
+    assert (first / "words.txt").read_bytes() == (second / "words.txt").read_bytes()
