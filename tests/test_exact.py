@@ -311,6 +311,17 @@ def test_tables_carry_the_flag(trained: Path, nmt: Nmt) -> None:
     assert enough.stdout.rstrip("\n").split("\t")[5].split(",")[-1] == "proved"
 
 
+def test_it_can_be_evaluated(trained: Path, small: Path, nmt: Nmt, tmp_path: Path) -> None:
+    for side in ("en", "de"):
+        lines = (small / f"a.{side}").read_text(encoding="utf-8").split("\n")[:3]
+        (tmp_path / f"t.{side}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    files, out = (tmp_path / "t.en", tmp_path / "t.de"), tmp_path / "out.de"
+    result = nmt("evaluate", trained, *files, *EXACT, "--nodes", 20, "--seconds", 600, "--resamples", 0, "-o", out)
+    assert result.exit_code == 0, result.stderr
+    plain = nmt("translate", trained, files[0], *EXACT, "--nodes", 20)
+    assert out.read_text(encoding="utf-8") == plain.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
