@@ -29,6 +29,13 @@ def evaluate(
     against: Annotated[
         str | None, typer.Option(metavar="FILE", help="The output of another system: is the difference chance?")
     ] = None,
+    search_errors: Annotated[
+        bool,
+        typer.Option(
+            "--search-errors",
+            help="Instead: how often greedy and beam search miss the best translation, by exact search. Slow: some hundred lines.",
+        ),
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Measure a model. Figures go to stdout.
@@ -40,13 +47,17 @@ def evaluate(
     """
     import json
 
+    from nmt_cli.reports.search_errors import search_errors as count_search_errors
     from nmt_cli.runs.directory import ModelDirectory
     from nmt_cli.training.tasks import TASKS
-    from nmt_cli.training.tasks.base import Measuring
+    from nmt_cli.training.tasks.base import Measured, Measuring
 
     directory = ModelDirectory.open(model)
     measuring = Measuring(search.choice(), resamples, against, output)
-    found = TASKS[directory.manifest.task].evaluate(directory, files, measuring)
+    if search_errors:
+        found: Measured = count_search_errors(directory, files, measuring)
+    else:
+        found = TASKS[directory.manifest.task].evaluate(directory, files, measuring)
     if json_:
         print(json.dumps(found.to_json(), ensure_ascii=False))
     else:
