@@ -88,7 +88,7 @@ def test_only_proved_lines_are_counted() -> None:
     assert (found.proved, found.below, found.empty, found.shorter) == (2, 1, 1, 2)
     assert found.log_prob == pytest.approx(-5 / 3)
     none = Standing.of("x", [worse], Yardstick([best], [False], references[:1], LengthPower(0.0)))
-    assert none.cells == ("x", "-", "-", "-", "-2.00", "")
+    assert none.cells == ("x", "-", "-", "-", "-2.00", "-")
     assert none.to_json() == {"name": "x", "below_best": None, "empty": None, "shorter": None, "log_prob": -2.0}
 
 

@@ -98,7 +98,7 @@ class Standing:
         shares = [
             "-" if not self.proved else f"{100 * n / self.proved:.1f} %" for n in (self.below, self.empty, self.shorter)
         ]
-        return (self.name, *shares, f"{self.log_prob:.2f}", "" if self.bleu is None else f"{self.bleu.score:.1f}")
+        return (self.name, *shares, f"{self.log_prob:.2f}", "-" if self.bleu is None else f"{self.bleu.score:.1f}")
 
     def to_json(self) -> dict[str, Any]:
         """Shares of the proved lines, None where there are none."""
