@@ -174,11 +174,10 @@ def test_norms_and_patience(trained: Path, trained_lstm: Path, nmt: Nmt) -> None
 
 
 def test_the_units_of_another_corpus(small: Path, trained: Path, nmt: Nmt, tmp_path: Path) -> None:
-    for place, options in enumerate((["--units", "word"], ["--vocabulary", 300])):
-        refused = nmt(
-            "preprocess", small / "a.de", "--task", "lm", "-o", tmp_path / "d", "--tokenizer", trained, *options
-        )
-        assert refused.exit_code == 2, place
+    for option, value in (("--units", "word"), ("--vocabulary", "300")):
+        typed = ("preprocess", small / "a.de", "--task", "lm", "-o", tmp_path / "d", "--tokenizer", trained)
+        refused = nmt(*typed, option, value)
+        assert refused.exit_code == 2
         assert "--tokenizer says the units" in refused.stderr
     first, second = tmp_path / "first", tmp_path / "second"
     assert nmt("preprocess", small / "a.en", "--task", "lm", "--units", "word", "-o", first).exit_code == 0
