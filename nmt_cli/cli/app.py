@@ -25,6 +25,7 @@ from nmt_cli.cli import (
     inspect,
     logprob,
     preprocess,
+    rerank,
     score,
     train,
     translate,
@@ -138,6 +139,7 @@ app.command("translate")(translate.translate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("logprob")(logprob.logprob)
+app.command("rerank")(rerank.rerank)
 app.command("generate")(generate.generate)
 app.command("classify")(classify.classify)
 app.command("compare")(compare.compare)

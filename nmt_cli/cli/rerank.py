@@ -1,0 +1,57 @@
+"""``nmt rerank``: n-best lists in a better order."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def rerank(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A translation model, for log p(target | source).")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="The source and a table (tsv), or one file of objects (jsonl)."),
+    ],
+    reverse: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="A model of the other direction: log p(source | target).")
+    ] = None,
+    reverse_weight: Annotated[float, typer.Option(help="Of the model of the other direction.")] = 1.0,
+    lm: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="A language model of the target language: log p(target).")
+    ] = None,
+    lm_weight: Annotated[float, typer.Option(help="Of the language model.")] = 0.3,
+    input_: Annotated[
+        str, typer.Option("--input", help="tsv or jsonl, as nmt translate --n-best writes them.")
+    ] = "tsv",
+    format_: Annotated[
+        str, typer.Option("--format", help="text: the best of each line; tsv or jsonl: all, in the new order.")
+    ] = "text",
+) -> None:
+    """Put n-best lists into a better order (noisy channel): the best translation is one that leads back to its source.
+
+    Models may have vocabularies of their own.
+
+    nmt translate model --n-best 10 --format tsv < input.txt > list.tsv; nmt rerank model input.txt list.tsv --reverse back
+    """
+    import sys
+
+    from nmt_cli import console
+    from nmt_cli.errors import ConfigError
+    from nmt_cli.inference.given import INPUTS
+    from nmt_cli.inference.reranker import FORMATS, Judge, Reranker
+    from nmt_cli.inference.scorer import PairScorer
+    from nmt_cli.runs.directory import ModelDirectory
+
+    if reverse is None and lm is None:
+        raise ConfigError("nmt rerank must be told who else to ask, by --reverse or --lm, but is told of nobody")
+    given, form = INPUTS[input_](), FORMATS[format_]()
+    direct = PairScorer.open(ModelDirectory.open(model).of_task("translate", "a translation model"))
+    reranker = Reranker(
+        direct,
+        None if reverse is None else Judge.back(ModelDirectory.open(reverse), reverse_weight),
+        None if lm is None else Judge.reader(ModelDirectory.open(lm), lm_weight),
+    )
+    given.judged(files, direct.columns)  # refuses too few files, or too many
+    found = reranker.rerank(given.read(files, direct.columns))
+    for line, ranked in found if sys.stdout.isatty() else console.tracked(found, "judging", None):
+        print(form.write(line, ranked))
