@@ -29,9 +29,9 @@ def rerank(
 ) -> None:
     """Put n-best lists into a better order (noisy channel): the best translation is one that leads back to its source.
 
-    Models may have vocabularies of their own.
+    Models may have vocabularies of their own. nmt translate --n-best 10 --format tsv writes the lists.
 
-    nmt translate model --n-best 10 --format tsv < input.txt > list.tsv; nmt rerank model input.txt list.tsv --reverse back
+    nmt rerank model input.txt list.tsv --reverse back
     """
     import sys
 
