@@ -111,7 +111,7 @@ class AttentionDecoder(AttentiveDecoder):
         self.dropout = dropout
 
     def passage(self, tokens: Tensor, mask: Tensor, state: AttentionState) -> Passage:
-        """No loop but that of the cells."""
+        """No loop but that of the cells, and one over P inside additive attention, whose (N, P, S, D) is never held."""
         outputs, states = self.stack(self.embedding(tokens), mask, state.states)
         context = by_sentence(self.attend, outputs, state)
         hidden = self.dropout(torch.tanh(self.combine(torch.cat([context, outputs], 2))))

@@ -5,7 +5,10 @@ from torch import Tensor
 
 
 def tanh(values: Tensor, out: Tensor) -> Tensor:
-    """tanh x = 2 sigmoid(2 x) - 1: on a CPU a fourth of the time of torch's own tanh."""
+    """tanh x = 2 sigmoid(2 x) - 1: on a CPU a fourth of the time of torch's own tanh.
+
+    In float32 it is off by up to 2e-7, wherever x is: near 0 that is much, 7 % of tanh 1e-6.
+    """
     return torch.mul(values, 2, out=out).sigmoid_().mul_(2).sub_(1)
 
 
