@@ -28,9 +28,8 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.query = nn.Linear(width, width)
-        self.key = nn.Linear(
-            width, width, bias=False
-        )  # a key bias adds the same to all scores: softmax does not see it
+        # No bias for keys: it would add the same to all scores, which softmax does not see.
+        self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
         self.dropout = Dropout(dropout)

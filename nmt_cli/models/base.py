@@ -54,9 +54,8 @@ class Memory:
 
     outputs: Tensor  # (B, S, D) one vector for each source token; on padding anything finite
     mask: Tensor  # (B, S)
-    final: tuple[
-        Tensor, ...
-    ]  # (B, L, D) each: the recurrent states behind the true end (h; or h and c); empty for others
+    # (B, L, D) each: the recurrent states behind the true end (h; or h and c); empty for others
+    final: tuple[Tensor, ...]
 
     @classmethod
     def empty(cls, sentences: int, like: Tensor) -> Memory:

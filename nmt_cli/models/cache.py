@@ -94,9 +94,8 @@ class Slots:
         room = self.with_room(rows.width * count)
         before = torch.ones(count, count, dtype=torch.bool, device=real.device).tril_()
         mask = torch.cat([self.visible[:, None].expand(-1, count, -1), _own_slots(rows, before[None])], 2)
-        hidden = rows.fold(~mask).flatten(
-            1, 2
-        )  # nothing is hidden from the rows that fill up a sentence: all stay finite
+        # Nothing is hidden from the rows that fill up a sentence: all stay finite.
+        hidden = rows.fold(~mask).flatten(1, 2)
         bias = bias_of(~hidden, self.keys.dtype)[:, None]  # (B, 1, W P, R + W P)
         pairs = zip(room.keys, room.values, strict=True)
         sights = [CachedSight(bias, turn, *pair, self.used) for pair in pairs]

@@ -41,9 +41,8 @@ class Sinusoids(nn.Module):
         longest = int(positions.max()) + 1 if positions.numel() else 0
         if longest > len(self.table):
             grown = sinusoids(2 ** math.ceil(math.log2(longest)), self.width)
-            self.table = grown.float().to(
-                self.table
-            )  # by way of float32, as at first: what was there stays, to the bit
+            # By way of float32, as at first: what was there stays, to the bit.
+            self.table = grown.float().to(self.table)
         return functional.embedding(positions, self.table)
 
 

@@ -27,9 +27,8 @@ class RecurrentLanguageModelConfig(ModelSettings):
     layers: int = Field(default=1, ge=1)  # L
     tie: bool = True  # the output layer shares the embedding (Press & Wolf 2017; Inan et al. 2017)
     variational: bool = True  # dropout has one mask for all steps of a row (Gal & Ghahramani 2016)
-    recurrent_dropout: float = Field(
-        default=0.0, ge=0, le=0.95
-    )  # on entries of the recurrent matrices (Merity et al. 2018)
+    # on entries of the recurrent matrices (Merity et al. 2018)
+    recurrent_dropout: float = Field(default=0.0, ge=0, le=0.95)
     word_dropout: float = Field(default=0.0, ge=0, le=0.95)  # on whole words of a row
 
     def build(self, sizes: Sizes) -> LanguageModel[RecurrentState]:
