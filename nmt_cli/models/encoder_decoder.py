@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Carry, Decodable, Loss, Memory
-from nmt_cli.models.layers import Output, shifted
+from nmt_cli.models.layers import Output, put_back, shifted
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
@@ -86,9 +86,7 @@ class EncoderDecoder(Decodable[S]):
 
     def log_probs(self, batch: Batch) -> Tensor:
         """(B, T) by teacher forcing, 0 on padding."""
-        hidden, targets = self._hidden(batch)
-        found = self.output.of(hidden, targets)
-        return found.new_zeros(batch.target.tokens.shape).masked_scatter(batch.target.mask, found)
+        return put_back(self.output.of(*self._hidden(batch)), batch.target.mask)
 
     def _hidden(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Hidden states (M, D) and targets (M,) of the M real target tokens: the output layer never sees padding."""

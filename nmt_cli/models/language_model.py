@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
 from nmt_cli.models.base import Carry, Decodable, Loss, Memory
 from nmt_cli.models.encoder_decoder import Decoder
-from nmt_cli.models.layers import Output
+from nmt_cli.models.layers import Output, put_back
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.settings import Sizes
@@ -43,7 +43,7 @@ class LanguageModel(Decodable[S], Generic[S]):
         """(B, T) the log-probability of each target, 0 on padding, and what is carried out of the batch."""
         hidden, carried = self._read(batch, carry)
         found = self.output.of(hidden[batch.mask], batch.targets[batch.mask])
-        return found.new_zeros(batch.targets.shape).masked_scatter(batch.mask, found), None if batch.ends else carried
+        return put_back(found, batch.mask), None if batch.ends else carried
 
     def _read(self, batch: TextBatch, carry: Carry) -> tuple[Tensor, Carry]:
         memory = Memory.empty(len(batch.inputs), self.output.embedding)
@@ -67,9 +67,7 @@ class LanguageModel(Decodable[S], Generic[S]):
 
     def log_probs(self, batch: Batch) -> Tensor:
         """(B, T) of each target token behind its source, 0 on padding."""
-        hidden, targets = self._hidden(batch)
-        found = self.output.of(hidden, targets)
-        return found.new_zeros(batch.target.tokens.shape).masked_scatter(batch.target.mask, found)
+        return put_back(self.output.of(*self._hidden(batch)), batch.target.mask)
 
     def _hidden(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Hidden states (M, D) in front of the M real target tokens, and these (M,)."""

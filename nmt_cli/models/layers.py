@@ -140,6 +140,11 @@ class Output(nn.Module):
         return cross_entropy(hidden, self.weight, self.bias[self.first :], targets - self.first, smoothing)
 
 
+def put_back(values: Tensor, mask: Tensor) -> Tensor:
+    """(B, T) the M ``values`` (M,) where the ``mask`` (B, T) has its M real places, 0 on padding: undoes ``values[mask]``."""
+    return values.new_zeros(mask.shape).masked_scatter(mask, values)
+
+
 def embedding_table(vocabulary: int, width: int) -> nn.Parameter:
     """(V, D), normal with variance 1 / D, so that the logits of normalised states start with variance 1."""
     return nn.Parameter(torch.randn(vocabulary, width) / math.sqrt(width))

@@ -35,10 +35,11 @@ from nmt_cli.models.bridge import Bridge, CopyBridge, LearnedBridge, ZeroBridge
 from nmt_cli.models.cells import GRU, LSTM, RNN, Cell
 from nmt_cli.models.encoder_decoder import Decoder, Encoder, EncoderDecoder
 from nmt_cli.models.feeding import FeedingDecoder
-from nmt_cli.models.layers import Dropout, Output, embedding_table
+from nmt_cli.models.layers import Dropout, Output
 from nmt_cli.models.recurrent_decoder import RecurrentDecoder
 from nmt_cli.models.recurrent_encoder import ReversedSource, recurrent_encoder
 from nmt_cli.models.recurrent_stack import Stack
+from nmt_cli.models.tying import Tie, tables
 from nmt_cli.models.word_embedding import WordEmbedding
 from nmt_cli.settings import ModelSettings, Sizes
 
@@ -68,9 +69,7 @@ class RecurrentConfig(ModelSettings):
     attention: Literal["none", "dot", "general", "scaled", "additive", "multi-head"] = "general"
     heads: int = Field(default=4, ge=1)  # of multi-head attention
     context: Context = "after"  # what was seen: not read, read in the next step, in this one
-    tie: Literal["three-way", "two-way", "none"] = (
-        "three-way"  # one table for source, target, output; or target, output
-    )
+    tie: Tie = "three-way"  # one table for source, target and output; or for target and output
     recurrent_dropout: float = Field(default=0.0, ge=0, le=0.95)  # on entries of the recurrent matrices
 
     @model_validator(mode="after")
@@ -103,9 +102,7 @@ class RecurrentConfig(ModelSettings):
 
     def build(self, sizes: Sizes) -> EncoderDecoder[Any]:
         """A model with fresh weights."""
-        output = embedding_table(sizes.vocabulary, self.width)
-        target = embedding_table(sizes.vocabulary, self.width) if self.tie == "none" else output
-        source = output if self.tie == "three-way" else embedding_table(sizes.vocabulary, self.width)
+        source, target, output = tables(self.tie, sizes.vocabulary, self.width)
         return EncoderDecoder(self._encoder(source), self._decoder(target), Output(output))
 
     def _encoder(self, table: nn.Parameter) -> Encoder:

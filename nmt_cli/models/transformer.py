@@ -14,12 +14,13 @@ from torch import nn
 from nmt_cli.models.attention import MultiHeadAttention, SelfAttention
 from nmt_cli.models.cache import SlotPasts
 from nmt_cli.models.encoder_decoder import EncoderDecoder
-from nmt_cli.models.layers import FeedForward, GatedFeedForward, Output, embedding_table
+from nmt_cli.models.layers import FeedForward, GatedFeedForward, Output
 from nmt_cli.models.past import Pasts, TransformerState
 from nmt_cli.models.positions import LearnedPositions, Positions, RotaryPositions, SinusoidalPositions
 from nmt_cli.models.residual import PostNorm, PreNorm, Residual
 from nmt_cli.models.ssru import SSRU, CellPasts
 from nmt_cli.models.stacks import DecoderLayer, Embedding, EncoderLayer, TransformerDecoder, TransformerEncoder
+from nmt_cli.models.tying import Tie, tables
 from nmt_cli.settings import ModelSettings, Sizes
 
 M = TypeVar("M", bound=nn.Module)
@@ -112,15 +113,11 @@ class TransformerConfig(TransformerSettings):
     encoder_layers: int = Field(default=4, ge=1)
     decoder_layers: int = Field(default=4, ge=1)
     autoregression: Autoregression = "attention"  # how decoder layers look back at what was produced; ssru: recurrently
-    tie: Literal["three-way", "two-way", "none"] = (
-        "three-way"  # one table for source, target and output; or target and output
-    )
+    tie: Tie = "three-way"  # one table for source, target and output; or for target and output
 
     def build(self, sizes: Sizes) -> EncoderDecoder[TransformerState]:
         """A model with fresh weights."""
-        output = embedding_table(sizes.vocabulary, self.width)
-        target = embedding_table(sizes.vocabulary, self.width) if self.tie == "none" else output
-        source = output if self.tie == "three-way" else embedding_table(sizes.vocabulary, self.width)
+        source, target, output = tables(self.tie, sizes.vocabulary, self.width)
         encoder = self.encoder(source, self.encoder_layers)
         decoder = self.decoder(target, self.decoder_layers, autoregression=self.autoregression)
         return EncoderDecoder(encoder, decoder, Output(output))
