@@ -1,5 +1,7 @@
 """One vector for a whole text: its final states, or the maximum, the mean or an attention over all positions."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -42,7 +44,19 @@ class AttentionPooling(nn.Module):
 
     def forward(self, memory: Memory) -> Tensor:
         """(B, D)"""
-        scores = self.question(torch.tanh(self.key(memory.outputs)))[:, :, 0] + bias_of(
-            memory.mask, memory.outputs.dtype
-        )
-        return (torch.softmax(scores, 1)[:, None] @ memory.outputs)[:, 0]
+        scores = self.question(torch.tanh(self.key(memory.outputs)))[:, :, 0]
+        weights = torch.softmax(scores + bias_of(memory.mask, memory.outputs.dtype), 1)
+        return (weights[:, None] @ memory.outputs)[:, 0]
+
+
+def pooling(name: Literal["final", "max", "mean", "attention"], width: int) -> nn.Module:
+    """The one of this name, over outputs (B, T, D) of this ``width``."""
+    match name:
+        case "final":
+            return FinalStates()
+        case "max":
+            return MaxPooling()
+        case "mean":
+            return MeanPooling()
+        case "attention":
+            return AttentionPooling(width)

@@ -9,7 +9,7 @@ from torch import nn
 
 from nmt_cli.models.classifier import Classifier
 from nmt_cli.models.layers import Dropout, embedding_table
-from nmt_cli.models.pooling import AttentionPooling, FinalStates, MaxPooling, MeanPooling
+from nmt_cli.models.pooling import pooling
 from nmt_cli.models.recurrent import CELLS, CellName
 from nmt_cli.models.recurrent_encoder import recurrent_encoder
 from nmt_cli.models.word_embedding import WordEmbedding
@@ -54,15 +54,5 @@ class RecurrentClassifierConfig(ModelSettings):
             recurrent_dropout=self.recurrent_dropout,
         )
         output = nn.Linear(self.states, sizes.labels)
-        return Classifier(encoder, self._pooling(), output, dropout=self.dropout, word_dropout=self.word_dropout)
-
-    def _pooling(self) -> nn.Module:
-        match self.pooling:
-            case "final":
-                return FinalStates()
-            case "max":
-                return MaxPooling()
-            case "mean":
-                return MeanPooling()
-            case "attention":
-                return AttentionPooling(self.states)
+        pooled = pooling(self.pooling, self.states)
+        return Classifier(encoder, pooled, output, dropout=self.dropout, word_dropout=self.word_dropout)

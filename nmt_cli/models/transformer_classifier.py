@@ -9,7 +9,7 @@ from torch import nn
 
 from nmt_cli.models.classifier import Classifier
 from nmt_cli.models.layers import embedding_table
-from nmt_cli.models.pooling import AttentionPooling, MaxPooling, MeanPooling
+from nmt_cli.models.pooling import pooling
 from nmt_cli.models.transformer import TransformerSettings
 from nmt_cli.settings import Sizes
 
@@ -28,13 +28,5 @@ class TransformerClassifierConfig(TransformerSettings):
         """A model with fresh weights."""
         encoder = self.encoder(embedding_table(sizes.vocabulary, self.width), self.layers)
         output = nn.Linear(self.width, sizes.labels)
-        return Classifier(encoder, self._pooling(), output, dropout=self.dropout, word_dropout=self.word_dropout)
-
-    def _pooling(self) -> nn.Module:
-        match self.pooling:
-            case "mean":
-                return MeanPooling()
-            case "max":
-                return MaxPooling()
-            case "attention":
-                return AttentionPooling(self.width)
+        pooled = pooling(self.pooling, self.width)
+        return Classifier(encoder, pooled, output, dropout=self.dropout, word_dropout=self.word_dropout)
