@@ -200,6 +200,23 @@ def test_a_restart_that_is_refused_leaves_the_model(nmt: Nmt) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_restart_leaves_a_training_that_still_runs(own: Path, nmt: Nmt) -> None:
+    before = contents(own)
+    with locked(own):
+        result = nmt("train", "a.de", "a.en", "-o", own, "--languages", "de-en", *QUICK, "--restart")
+    assert (result.exit_code, "is being trained by another process" in result.stderr) == (1, True)
+    assert contents(own) == before
+
+
+@pytest.mark.usefixtures("here")
+def test_no_time_is_foretold_before_it_is_measured(nmt: Nmt) -> None:
+    words = ("--set", "training.validate_every=1")
+    result = nmt("train", "a.en", "a.de", "-o", "m", *brief("transformer-tiny", 4), *words)
+    validations = [line for line in result.stderr.split("\n") if "dev BLEU" in line]
+    assert [" left" in line for line in validations] == [False, False, False, True]
+
+
+@pytest.mark.usefixtures("here")
 def test_where_settings_come_from(nmt: Nmt) -> None:
     Path("c.toml").write_text(
         "[training]\nminutes = 5\nwarmup = 7\nbeta1 = 0.8\n[search]\nbeam = 2\n", encoding="utf-8"

@@ -13,18 +13,27 @@ def staged(folder: Path) -> Iterator[Path]:
 
     Whatever ends the block otherwise, Ctrl-C too, leaves ``folder`` as it was and nothing beside it.
     """
-    missing = [parent for parent in folder.parents if not parent.exists()]  # the innermost first
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    with made(folder.parent):
+        workspace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            new, old = workspace / "new", workspace / "old"
+            new.mkdir()
+            yield new
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        finally:
+            shutil.rmtree(workspace, ignore_errors=True)
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents where they are missing; those that are empty when the block ends are taken away again."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]  # the innermost first
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        new, old = workspace / "new", workspace / "old"
-        new.mkdir()
-        yield new
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
+        yield
     finally:
-        shutil.rmtree(workspace, ignore_errors=True)
-        for parent in missing:
+        for each in missing:
             with suppress(OSError):  # not empty: it holds what was made
-                parent.rmdir()
+                each.rmdir()

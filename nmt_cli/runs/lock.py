@@ -6,32 +6,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nmt_cli.corpus.staging import made
 from nmt_cli.errors import ModelError
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder itself, without a file of its own, while the block runs; it is made if it does not exist.
+    """Hold the folder itself, without a file of its own, while the block runs; it is made if it does not exist, and is
+    taken away again if it stays empty.
 
     The system lets go of it when the process ends, however it ends. On Windows, which cannot, nothing is held.
 
     Raises:
         ModelError: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
+    with made(folder):
+        if sys.platform == "win32":
+            yield
+            return
+        import fcntl
 
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ModelError(
-                f"{folder} is being trained by another process", "wait for it, or choose another -o"
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ModelError(
+                    f"{folder} is being trained by another process", "wait for it, or choose another -o"
+                ) from None
+            yield
+        finally:
+            os.close(descriptor)

@@ -55,11 +55,11 @@ def run(request: Request) -> int:
     check_settings(request)
     check_room(request.output)
     started = time.monotonic()
-    corpus = corpus_of(request)
-    settings = settings_of(request, corpus)
-    task = TASKS[request.task](corpus)
-    task.check(settings)  # again: the preset is known only now
     with locked(request.output):
+        corpus = corpus_of(request)
+        settings = settings_of(request, corpus)
+        task = TASKS[request.task](corpus)
+        task.check(settings)  # again: the preset is known only now
         if request.restart or not (request.output / MANIFEST).exists():
             clear(request.output)
         manifest = replace(manifest_of(request, corpus, settings), limit=task.limit)
@@ -126,7 +126,7 @@ class Training:
     speed: _Speed
     carry: Carry = None  # of streams
     headline: str = ""  # of the last validation
-    measured_from: tuple[int, float] = (0, 0.0)  # update and monotonic seconds from which the pace is measured
+    measured_from: tuple[int, float] | None = None  # update and monotonic seconds from which the pace is measured
 
     @classmethod
     def start(
@@ -286,10 +286,10 @@ class Training:
             "kind": "validation", "update": progress.update, "epoch": progress.epoch, "best": better,
             "seconds": progress.seconds, "validation_seconds": seconds, **result.figures,
         })  # fmt: skip
-        star = " *" if better else ""
+        star, left = " *" if better else "", self._left()
         console.say(
             f"update {progress.update:>6}  epoch {progress.epoch + 1:>3}  {self.speed}  {result.said}{star}"
-            f"  {console.duration(progress.seconds)}, {self._left()} left"
+            f"  {console.duration(progress.seconds)}{f', {left} left' if left else ''}"
         )
         if progress.update > 2 * self.settings.training.warmup:  # before that every model looks bad
             for advice in result.advice:
@@ -304,11 +304,15 @@ class Training:
                 "and a twentieth more for validation; scoring the test split comes after that"
             )
 
-    def _left(self) -> str:
+    def _left(self) -> str | None:
+        """For a person; None until an update has been measured."""
         if self.clock is not None and self.progress.updates is None:
             return console.duration(max(0.0, self.clock.budget - self.progress.seconds))
-        update, since = self.measured_from  # by the wall clock: data, validation and saving are in it
-        pace = (time.monotonic() - since) / max(1, self.progress.update - update)
+        update, since = self.measured_from or (self.progress.update, 0.0)
+        measured = self.progress.update - update
+        if measured == 0:
+            return None
+        pace = (time.monotonic() - since) / measured  # by the wall clock: data, validation and saving are in it
         return console.duration(((self.progress.updates or 0) - self.progress.update) * pace)
 
     def _note(self, step: Step) -> str:
