@@ -1,6 +1,7 @@
 """The parts of the recurrent models, one by one, and what their settings refuse. Whole models: test_architectures."""
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,10 +22,10 @@ from nmt_cli.models.alignment import (
 )
 from nmt_cli.models.base import Memory
 from nmt_cli.models.bridge import CopyBridge, LearnedBridge, ZeroBridge
-from nmt_cli.models.cells import GRU, LSTM, RNN
+from nmt_cli.models.cells import GRU, LSTM, RNN, Bidirectional
 from nmt_cli.models.layers import Dropout, VariationalDropout, embedding_table, shifted
 from nmt_cli.models.recurrent_decoder import RecurrentDecoder, last
-from nmt_cli.models.recurrent_encoder import ReversedSource, recurrent_encoder
+from nmt_cli.models.recurrent_encoder import RecurrentEncoder, ReversedSource
 from nmt_cli.models.recurrent_stack import Stack, apart, together
 from nmt_cli.models.word_embedding import WordEmbedding
 from nmt_cli.settings import Sizes, resolve
@@ -113,7 +114,7 @@ def test_gradient_of_additive_scores() -> None:
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 def test_a_layer_from_the_third_on_is_added_to_what_it_reads(layers: int) -> None:
-    stack = Stack.of(GRU, D, D, layers=layers, dropout=Dropout(0.0)).double()
+    stack = Stack.of(partial(GRU, width=D), D, layers=layers, dropout=Dropout(0.0)).double()
     x, mask = random(B, S, D), MASK
     states = tuple(random(B, layers, D) for _ in range(GRU.states))
     with torch.no_grad():
@@ -138,7 +139,7 @@ def test_dropout_stands_behind_each_layer() -> None:
 
     noted = Noted()
     noted.seen = []
-    stack = Stack.of(RNN, 4, D, layers=3, dropout=noted).double()
+    stack = Stack.of(partial(RNN, width=D), 4, layers=3, dropout=noted).double()
     outputs, _ = stack(random(B, S, 4), MASK, stack.rest(random(B, 1)))
     assert noted.seen == [(B, S, D)] * 3
     assert float(outputs.detach().abs().max()) > 2  # two of them, doubled, in the sum
@@ -183,7 +184,7 @@ def test_a_dropped_word_is_dropped_wherever_it_stands_in_its_row() -> None:
 def test_a_reversed_source_is_read_backwards_up_to_its_end_and_remembered_in_order() -> None:
     torch.manual_seed(4)
     embedding = WordEmbedding(embedding_table(VOCABULARY, D), Dropout(0.0))
-    plain = recurrent_encoder(embedding, GRU, D, layers=2, bidirectional=False, dropout=Dropout(0.0))
+    plain = RecurrentEncoder(embedding, Stack.of(partial(GRU, width=D), D, layers=2, dropout=Dropout(0.0)))
     source = Sequences.of([[5, 6, 7], [8], [], [9, 10]])
     turned = Sequences.of([[7, 6, 5], [8], [], [10, 9]])
     with torch.no_grad():
@@ -198,14 +199,14 @@ def test_final_states_are_those_of_the_uppermost_outputs() -> None:
     """One way: behind the last token. Both ways: half behind the last, half behind the first."""
     embedding = WordEmbedding(embedding_table(VOCABULARY, D), Dropout(0.0))
     source = random_batch(6, seed=31).source
-    for both in (False, True):
-        encoder = recurrent_encoder(embedding, LSTM, D, layers=2, bidirectional=both, dropout=Dropout(0.0))
+    both_ways = partial(Bidirectional.of, partial(LSTM, width=D // 2))
+    for layer, half in ((partial(LSTM, width=D), D), (both_ways, D // 2)):
+        encoder = RecurrentEncoder(embedding, Stack.of(layer, D, layers=2, dropout=Dropout(0.0)))
         with torch.no_grad():
             memory = encoder(source)
         at_end = last(memory.outputs, source.lengths)
         top = memory.final[0][:, -1]
         assert [tuple(part.shape) for part in memory.final] == [(6, 2, D)] * 2
-        half = D // 2 if both else D
         torch.testing.assert_close(top[:, :half], at_end[:, :half])
         torch.testing.assert_close(top[:, half:], memory.outputs[:, 0, half:])
 
@@ -245,9 +246,8 @@ def language_decoder(hidden: int, variational: bool = False) -> RecurrentDecoder
     torch.manual_seed(6)
     kind = VariationalDropout if variational else Dropout
     embedding = WordEmbedding(embedding_table(VOCABULARY, D), kind(0.3), 0.2)
-    return RecurrentDecoder.alone(
-        embedding, Stack.of(LSTM, D, hidden, layers=3, dropout=kind(0.3), recurrent_dropout=0.2)
-    )
+    cell = partial(LSTM, width=hidden, recurrent_dropout=0.2)
+    return RecurrentDecoder.alone(embedding, Stack.of(cell, D, layers=3, dropout=kind(0.3)))
 
 
 @pytest.mark.parametrize("hidden", [D, 9])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -251,6 +251,11 @@ class Bidirectional(nn.Module):
         self.back = back
         self.states = ahead.states
         self.width = ahead.width + back.width
+
+    @classmethod
+    def of(cls, cell: Callable[[int], Cell], inputs: int) -> Self:
+        """Two new cells of one kind, from what makes one of so many ``inputs``."""
+        return cls(cell(inputs), cell(inputs))
 
     def forward(self, inputs: Tensor, mask: Tensor, state: States) -> tuple[Tensor, States]:
         """As a cell of the width of both. Each direction's end states are those at its own end: the last token, the first."""

@@ -3,6 +3,7 @@
     word_embedding.py       token vectors
     cells.py                RNN, GRU, LSTM, and two of them side by side
     recurrent_stack.py      several layers
+    recurrent_settings.py   what all recurrent models have in common
     recurrent_encoder.py    a stack over the source, in order or from its end
     bridge.py               from the encoder's last state to the decoder's first
     alignment.py            attention: dot, general, scaled, additive, multi-head
@@ -32,19 +33,15 @@ from nmt_cli.models.alignment import (
 from nmt_cli.models.attention_decoder import AttentionDecoder
 from nmt_cli.models.bahdanau import BahdanauDecoder
 from nmt_cli.models.bridge import Bridge, CopyBridge, LearnedBridge, ZeroBridge
-from nmt_cli.models.cells import GRU, LSTM, RNN, Cell
-from nmt_cli.models.encoder_decoder import Decoder, Encoder, EncoderDecoder
+from nmt_cli.models.encoder_decoder import Decoder, EncoderDecoder
 from nmt_cli.models.feeding import FeedingDecoder
 from nmt_cli.models.layers import Dropout, Output
 from nmt_cli.models.recurrent_decoder import RecurrentDecoder
-from nmt_cli.models.recurrent_encoder import ReversedSource, recurrent_encoder
-from nmt_cli.models.recurrent_stack import Stack
+from nmt_cli.models.recurrent_encoder import ReversedSource
+from nmt_cli.models.recurrent_settings import CELLS, RecurrentEncoderSettings
 from nmt_cli.models.tying import Tie, tables
 from nmt_cli.models.word_embedding import WordEmbedding
-from nmt_cli.settings import ModelSettings, Sizes
-
-CellName = Literal["rnn", "gru", "lstm"]
-CELLS: dict[CellName, type[Cell]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+from nmt_cli.settings import Sizes
 
 Context = Literal["after", "feeding", "before"]
 CONTEXTS: dict[Context, type[AttentionDecoder | FeedingDecoder | BahdanauDecoder]] = {
@@ -54,28 +51,21 @@ CONTEXTS: dict[Context, type[AttentionDecoder | FeedingDecoder | BahdanauDecoder
 }
 
 
-class RecurrentConfig(ModelSettings):
+class RecurrentConfig(RecurrentEncoderSettings):
     """[model] architecture = "recurrent" """
 
     architecture: Literal["recurrent"] = "recurrent"
-    cell: CellName = "lstm"
-    width: int = Field(default=256, ge=1)  # D of the embeddings, and of what the output layer reads
-    hidden: int | None = Field(default=None, ge=1)  # of the recurrent states, both directions counted; None: width
     encoder_layers: int = Field(default=1, ge=1)
     decoder_layers: int = Field(default=1, ge=1)
-    bidirectional: bool = True  # the encoder reads both ways, each direction with half the hidden width
     reversed_source: bool = False  # an encoder that reads one way does so from the last word to the first
     bridge: Literal["learned", "copy", "zero"] = "learned"  # from the encoder's last state to the decoder's first
     attention: Literal["none", "dot", "general", "scaled", "additive", "multi-head"] = "general"
     heads: int = Field(default=4, ge=1)  # of multi-head attention
     context: Context = "after"  # what was seen: not read, read in the next step, in this one
     tie: Tie = "three-way"  # one table for source, target and output; or for target and output
-    recurrent_dropout: float = Field(default=0.0, ge=0, le=0.95)  # on entries of the recurrent matrices
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
-        if self.bidirectional and self.state_width % 2:
-            raise ValueError(f"hidden must be even for two directions, but is {self.state_width}")
         if self.attention == "multi-head" and self.state_width % self.heads:
             raise ValueError(f"hidden ({self.state_width}) must be a multiple of heads ({self.heads})")
         if self.bridge == "copy" and self.encoder_layers != self.decoder_layers:
@@ -95,39 +85,16 @@ class RecurrentConfig(ModelSettings):
             raise ValueError(f"context must be after where attention is none, but is {self.context}")
         return self
 
-    @property
-    def state_width(self) -> int:
-        """The width of the recurrent states."""
-        return self.hidden or self.width
-
     def build(self, sizes: Sizes) -> EncoderDecoder[Any]:
         """A model with fresh weights."""
         source, target, output = tables(self.tie, sizes.vocabulary, self.width)
-        return EncoderDecoder(self._encoder(source), self._decoder(target), Output(output))
-
-    def _encoder(self, table: nn.Parameter) -> Encoder:
-        encoder = recurrent_encoder(
-            WordEmbedding(table, Dropout(self.dropout)),
-            CELLS[self.cell],
-            self.state_width,
-            layers=self.encoder_layers,
-            bidirectional=self.bidirectional,
-            dropout=Dropout(self.dropout),
-            recurrent_dropout=self.recurrent_dropout,
-        )
-        return ReversedSource(encoder) if self.reversed_source else encoder
+        encoder = self.encoder(source, self.encoder_layers)
+        reading = ReversedSource(encoder) if self.reversed_source else encoder
+        return EncoderDecoder(reading, self._decoder(target), Output(output))
 
     def _decoder(self, table: nn.Parameter) -> Decoder[Any]:
         embedding, dropout = WordEmbedding(table, Dropout(self.dropout)), Dropout(self.dropout)
-        stack = Stack.of(
-            CELLS[self.cell],
-            self.width,
-            self.state_width,
-            layers=self.decoder_layers,
-            dropout=dropout,
-            recurrent_dropout=self.recurrent_dropout,
-        )
-        attend = self._attention()
+        stack, attend = self.stack(self.decoder_layers, dropout), self._attention()
         if attend is None:
             return RecurrentDecoder(embedding, self._bridge(), stack)
         return CONTEXTS[self.context](embedding, self._bridge(), stack, attend, dropout)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from torch import nn
-
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.models.base import Memory
-from nmt_cli.models.cells import Bidirectional, Cell, reverse
+from nmt_cli.models.cells import reverse
 from nmt_cli.models.encoder_decoder import Encoder
 from nmt_cli.models.recurrent_stack import Stack
 from nmt_cli.models.word_embedding import WordEmbedding
@@ -52,24 +50,3 @@ class ReversedSource(Encoder):
         words = source.lengths - 1
         memory: Memory = self.encoder(Sequences(reverse(source.tokens, words), source.lengths))
         return replace(memory, outputs=reverse(memory.outputs, words))
-
-
-def recurrent_encoder(
-    embedding: WordEmbedding,
-    cell: type[Cell],
-    width: int,
-    *,
-    layers: int,
-    bidirectional: bool,
-    dropout: nn.Module,
-    recurrent_dropout: float = 0.0,
-) -> RecurrentEncoder:
-    """A new one whose outputs and states have ``width`` D: one way, or both with half the width each."""
-
-    def layer(inputs: int) -> Cell | Bidirectional:
-        if not bidirectional:
-            return cell(inputs, width, recurrent_dropout)
-        return Bidirectional(*(cell(inputs, width // 2, recurrent_dropout) for _ in range(2)))
-
-    stack = Stack([layer(width if place else embedding.width) for place in range(layers)], dropout)
-    return RecurrentEncoder(embedding, stack)

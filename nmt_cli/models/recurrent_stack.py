@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -30,18 +30,12 @@ class Stack(nn.Module):
         self.states, self.width = layers[0].states, layers[0].width
 
     @classmethod
-    def of(
-        cls,
-        cell: type[Cell],
-        inputs: int,
-        width: int,
-        *,
-        layers: int,
-        dropout: nn.Module,
-        recurrent_dropout: float = 0.0,
-    ) -> Stack:
-        """``layers`` new cells of one kind, the lowest with ``inputs`` features."""
-        return cls([cell(width if layer else inputs, width, recurrent_dropout) for layer in range(layers)], dropout)
+    def of(cls, layer: Callable[[int], Cell | Bidirectional], inputs: int, *, layers: int, dropout: nn.Module) -> Self:
+        """``layers`` new ones over ``inputs`` features; ``layer`` makes one of as many features as it is told."""
+        made = [layer(inputs)]
+        while len(made) < layers:
+            made.append(layer(made[-1].width))
+        return cls(made, dropout)
 
     @property
     def cells(self) -> list[Cell]:
