@@ -150,3 +150,16 @@ def test_what_is_refused(
     assert (result.exit_code, result.stdout) == (code, "")
     assert said in result.stderr.split("\n")[0]
     assert result.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("task", ["lm", "tranlate"])
+def test_a_manifest_of_another_model(task: str, nmt: Nmt, own: Path) -> None:
+    manifest = own / "manifest.json"
+    content = manifest.read_text(encoding="utf-8")
+    manifest.write_text(content.replace('"task": "translate"', f'"task": "{task}"'), encoding="utf-8")
+    for command in ("inspect", "translate"):
+        result = nmt(command, own, input="a\n") if command == "translate" else nmt(command, own)
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 2), result.stderr
+        assert (
+            f"manifest.json must be for the task translate, as a transformer is, but is for {task}\n" in result.stderr
+        )

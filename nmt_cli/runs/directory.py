@@ -46,7 +46,7 @@ class ModelDirectory:
 
     @classmethod
     def open(cls, path: Path) -> ModelDirectory:
-        """Raises ModelError, with what to type instead, where there is no model."""
+        """Raises ModelError, with what to do instead, where there is no model, or files of different ones."""
         if not (path / MANIFEST).is_file():
             what = "is a file" if path.is_file() else "holds none" if path.is_dir() else "there is no such folder"
             makes = "nmt train corpus.en corpus.de -o model makes one"
@@ -55,7 +55,12 @@ class ModelDirectory:
         if not (path / WEIGHTS).is_file():
             raise ModelError(f"{path} must hold trained weights, but its training was stopped before the first validation",
                              "type its nmt train command again: it goes on")  # fmt: skip
-        return cls(path)
+        directory = cls(path)
+        task, model = directory.manifest.task, directory.settings.model
+        if task != model.task:
+            raise ModelError(f"{path / MANIFEST} must be for the task {model.task}, as a {model.architecture} is, but is for {task}",
+                             f"{MANIFEST} and {CONFIG} are of different models: copy the folder again as a whole")  # fmt: skip
+        return directory
 
     @cached_property
     def manifest(self) -> Manifest:
