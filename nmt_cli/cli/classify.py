@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from nmt_cli.cli.options import asks_for_json
+
 
 def classify(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The directory of a classifier.")],
@@ -26,12 +28,10 @@ def classify(
 
     from nmt_cli.console import say, warn
     from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
-    from nmt_cli.errors import ConfigError, nearest
     from nmt_cli.inference.classifier import LineClassifier
     from nmt_cli.runs.directory import ModelDirectory
 
-    if format_ not in ("text", "jsonl"):
-        raise ConfigError(f"--format must be text or jsonl, but is '{format_}'", nearest(format_, ["text", "jsonl"]))
+    in_json = asks_for_json(format_)
     classifier = LineClassifier.open(ModelDirectory.open(model))
     names = [str(path) for path in files or ()] or [STDIN]
     if STDIN in names and sys.stdin.isatty():
@@ -44,7 +44,7 @@ def classify(
 
     texts, shown = tee(chain.from_iterable(map(lines, names)))
     for text, found in zip(shown, classifier.stream(texts), strict=False):
-        if format_ == "jsonl":
+        if in_json:
             content = {"text": text, "label": found.label, "probabilities": found.probabilities}
             print(json.dumps(content, ensure_ascii=False), flush=True)
         else:

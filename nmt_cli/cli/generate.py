@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nmt_cli.cli.options import asks_for_json
+
 
 def generate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The directory of a language model.")],
@@ -31,16 +33,14 @@ def generate(
     import json
     from dataclasses import asdict
 
-    from nmt_cli.errors import ConfigError, nearest
     from nmt_cli.inference.generator import Generator, Wish
     from nmt_cli.runs.directory import ModelDirectory
     from nmt_cli.search.head import Head
 
-    if format_ not in ("text", "jsonl"):
-        raise ConfigError(f"--format must be text or jsonl, but is '{format_}'", nearest(format_, ["text", "jsonl"]))
+    in_json = asks_for_json(format_)
     head = Head(temperature or 1.0, top_k, top_p, min_p)
     if temperature == 0:
         head = Head(top_k=1)
     wish = Wish(tuple(prompt or ("",)), number, max_length, head, seed)
     for written in Generator.open(ModelDirectory.open(model)).write(wish):
-        print(json.dumps(asdict(written), ensure_ascii=False) if format_ == "jsonl" else written.text, flush=True)
+        print(json.dumps(asdict(written), ensure_ascii=False) if in_json else written.text, flush=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from nmt_cli.errors import ConfigError, nearest
+
 if TYPE_CHECKING:
     from nmt_cli.corpus.prepare import Inputs
 
@@ -94,3 +96,10 @@ class Sets:
             if self.languages
             else None,
         )
+
+
+def asks_for_json(format_: str) -> bool:
+    """What ``--format`` says where there are two. Raises ConfigError for a third."""
+    if format_ not in ("text", "jsonl"):
+        raise ConfigError(f"--format must be text or jsonl, but is '{format_}'", nearest(format_, ["text", "jsonl"]))
+    return format_ == "jsonl"
