@@ -73,12 +73,15 @@ class LineClassifier:
     def _window(self, lines: Sequence[str]) -> list[Classified]:
         rows = self.tokenizer.encode_all(lines)
         none = Classified(self.labels.names, np.zeros(len(self.labels)), blank=True)
-        found = [none] * len(rows)
-        filled = np.array([place for place, row in enumerate(rows) if row], dtype=np.int64)
-        lengths = np.array([len(row) + 1 for row in rows], dtype=np.int64)
-        for places in by_length(filled, [lengths], _BATCH_TOKENS):
-            with torch.inference_mode():
-                log_probs = self.model.log_probs(Sequences.of(rows[place] for place in places)).double().numpy()
-            for place, row in zip(places.tolist(), log_probs, strict=True):
-                found[place] = Classified(self.labels.names, row)
-        return found
+        found = iter(label_log_probs(self.model, [row for row in rows if row]))
+        return [Classified(self.labels.names, next(found)) if row else none for row in rows]
+
+
+def label_log_probs(model: Classifier, rows: Sequence[Sequence[int] | NDArray[np.integer]]) -> NDArray[np.float64]:
+    """(n, labels) of n texts in ids, without EOS; those of similar length go through the model together."""
+    found = np.empty((len(rows), model.output.out_features))
+    lengths = np.array([len(row) + 1 for row in rows], dtype=np.int64)
+    for places in by_length(np.arange(len(rows)), [lengths], _BATCH_TOKENS):
+        with torch.inference_mode():
+            found[places] = model.log_probs(Sequences.of(rows[place] for place in places)).double().numpy()
+    return found

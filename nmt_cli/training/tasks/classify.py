@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import ClassVar, cast
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from nmt_cli.corpus.batching import LabelledBatch, Sequences, by_length
+from nmt_cli.corpus.batching import LabelledBatch
 from nmt_cli.corpus.columns import called
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
 from nmt_cli.corpus.files import LABEL
@@ -18,15 +17,13 @@ from nmt_cli.corpus.labelled import labelled
 from nmt_cli.errors import DataError
 from nmt_cli.evaluation.confusion import Confusion
 from nmt_cli.evaluation.texts import read
-from nmt_cli.inference.classifier import LineClassifier
+from nmt_cli.inference.classifier import LineClassifier, label_log_probs
 from nmt_cli.models.base import Model
 from nmt_cli.models.classifier import Classifier
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training.stream import Reader, RowReader
 from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, one_file, refuse_window
-
-_BATCH_TOKENS = 4096
 
 
 class Classify:
@@ -57,7 +54,7 @@ class Classify:
         del settings
         true = _true(self.corpus.dev)
         log_probs = _log_probs(model, self.corpus.dev)
-        nll = -float(log_probs[torch.arange(len(true)), true].mean())
+        nll = -float(log_probs[np.arange(len(true)), true].mean())
         found = self._confusion(true, log_probs)
         accuracy = 100 * found.accuracy
         figures = {"dev_accuracy": found.accuracy, "dev_macro_f1": found.macro_f1, "dev_nll": nll}
@@ -86,21 +83,17 @@ class Classify:
         said = [int(found.log_probs.argmax()) for found in classifier.stream(texts)]
         return Confusion.of(classifier.labels.names, true, said)
 
-    def _confusion(self, true: Tensor, log_probs: Tensor) -> Confusion:
+    def _confusion(self, true: NDArray[np.int64], log_probs: NDArray[np.float64]) -> Confusion:
         names = () if self.corpus.labels is None else self.corpus.labels.names
         return Confusion.of(names, true.tolist(), log_probs.argmax(1).tolist())
 
 
-def _true(split: Dataset) -> Tensor:
+def _true(split: Dataset) -> NDArray[np.int64]:
     """(n,) the labels of a split."""
-    return torch.tensor([int(split[LABEL].ids(index)[0]) for index in range(len(split))])
+    return np.array([split[LABEL].ids(index)[0] for index in range(len(split))], dtype=np.int64)
 
 
-def _log_probs(model: Model, split: Dataset) -> Tensor:
+def _log_probs(model: Model, split: Dataset) -> NDArray[np.float64]:
     """(n, labels) of all texts of a split."""
-    classifier, text = cast("Classifier", model.eval()), split["text"]
-    places = by_length(np.arange(len(text)), [text.lengths + 1], _BATCH_TOKENS)
-    with torch.inference_mode():
-        found = [classifier.log_probs(Sequences.of(text.ids(i) for i in batch)) for batch in places]
-    order = torch.from_numpy(np.concatenate(places))
-    return torch.cat(found)[torch.argsort(order)]
+    text = split["text"]
+    return label_log_probs(cast("Classifier", model.eval()), [text.ids(index) for index in range(len(text))])
