@@ -20,7 +20,7 @@ from nmt_cli.models.past import TransformerState
 from nmt_cli.models.positions import RotaryPositions
 from nmt_cli.models.recurrent_decoder import RecurrentState
 from nmt_cli.models.recurrent_encoder import RecurrentEncoder
-from nmt_cli.models.ssru import Cells, RunOn
+from nmt_cli.models.ssru_cells import Cells, Resumed
 from nmt_cli.models.stacks import Embedding, TransformerDecoder
 from nmt_cli.scoring.rows import Rows
 from nmt_cli.scoring.scores import Scores
@@ -270,7 +270,7 @@ def cells_of_the_first(original: Any) -> Any:
 def runs_over_padding(original: Any) -> Any:
     """An SSRU ends behind all tokens that were handed over."""
 
-    def mutant(self: RunOn, forget: Tensor, candidates: Tensor) -> Any:
+    def mutant(self: Resumed, forget: Tensor, candidates: Tensor) -> Any:
         return original(
             replace(self, lengths=self.lengths * 0 + forget.shape[1] // self.rows.width), forget, candidates
         )
@@ -758,9 +758,9 @@ MUTATIONS = {
         ("copies_do_not_disturb", "long_lives_forget_nothing", *BATCHED, *RETOLD),
         SSRU,
     ),
-    "an SSRU runs over padding": Mutation(wrap(RunOn, "__call__", runs_over_padding), ("prefixes_are_steps",), SSRU),
+    "an SSRU runs over padding": Mutation(wrap(Resumed, "__call__", runs_over_padding), ("prefixes_are_steps",), SSRU),
     "an SSRU forgets where it stood": Mutation(
-        wrap(RunOn, "__call__", runs_from_zero),
+        wrap(Resumed, "__call__", runs_from_zero),
         ("steps_are_teacher_forcing", *RETOLD, "wide_beam_is_brute_force"),
         SSRU,
     ),

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from nmt_cli.models.positions import unturned
-from nmt_cli.models.ssru import SSRU, CellPasts, Cells, Run, scan
+from nmt_cli.models.ssru import SSRU, Recurrence, scan
+from nmt_cli.models.ssru_cells import CellPasts, Cells
 from nmt_cli.scoring.rows import Rows
 from tests import oracles
 
@@ -38,7 +39,7 @@ def slow(unit: SSRU, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 def test_the_unit_is_its_equations(unit: SSRU) -> None:
     x = values(B, T, D)
-    found = unit(x, Run())
+    found = unit(x, Recurrence())
     for row in range(B):
         wanted, _ = slow(unit, x[row], torch.zeros(D, dtype=torch.float64))
         torch.testing.assert_close(found[row], wanted)
@@ -54,7 +55,7 @@ def test_the_gradient_of_the_scan(steps: int) -> None:
 def test_the_gradient_of_the_unit_is_that_of_its_equations(unit: SSRU) -> None:
     x, pull = values(B, T, D).requires_grad_(), values(B, T, D)
     start = torch.zeros(D, dtype=torch.float64)
-    fast = torch.autograd.grad((unit(x, Run()) * pull).sum(), [x, *unit.parameters()])
+    fast = torch.autograd.grad((unit(x, Recurrence()) * pull).sum(), [x, *unit.parameters()])
     rows = torch.stack([slow(unit, row, start)[0] for row in x])
     for one, two in zip(fast, torch.autograd.grad((rows * pull).sum(), [x, *unit.parameters()]), strict=True):
         torch.testing.assert_close(one, two)

@@ -18,7 +18,8 @@ from nmt_cli.models.layers import FeedForward, GatedFeedForward, Output
 from nmt_cli.models.past import Pasts, TransformerState
 from nmt_cli.models.positions import LearnedPositions, Positions, RotaryPositions, SinusoidalPositions
 from nmt_cli.models.residual import PostNorm, PreNorm, Residual
-from nmt_cli.models.ssru import SSRU, CellPasts
+from nmt_cli.models.ssru import SSRU
+from nmt_cli.models.ssru_cells import CellPasts
 from nmt_cli.models.stacks import DecoderLayer, Embedding, EncoderLayer, TransformerDecoder, TransformerEncoder
 from nmt_cli.models.tying import Tie, tables
 from nmt_cli.settings import ModelSettings, Sizes
