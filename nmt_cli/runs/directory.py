@@ -58,8 +58,10 @@ class ModelDirectory:
         directory = cls(path)
         task, model = directory.manifest.task, directory.settings.model
         if task != model.task:
-            raise ModelError(f"{path / MANIFEST} must be for the task {model.task}, as a {model.architecture} is, but is for {task}",
-                             f"{MANIFEST} and {CONFIG} are of different models: copy the folder again as a whole")  # fmt: skip
+            raise ModelError(
+                f"{path / MANIFEST} must be for the task {model.task}, as a {model.architecture} is, but is for {task}",
+                f"{MANIFEST} and {CONFIG} are of different models: copy the folder again as a whole",
+            )
         return directory
 
     @cached_property
