@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,14 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
+from nmt_cli.cli import app
 from nmt_cli.evaluation import buckets
 from nmt_cli.evaluation.metrics import MetricScore, count_bleu
 from nmt_cli.evaluation.significance import p_value, paired_bootstrap
 from nmt_cli.inference.flags import SPLIT
 from nmt_cli.inference.translator import Candidate, Translation
 from nmt_cli.reports import trial
+from nmt_cli.reports.compare import Comparison
 from nmt_cli.reports.contestant import best, contestants
 from nmt_cli.reports.flow import charts
 from nmt_cli.reports.trial import Joined
@@ -184,6 +187,21 @@ def test_the_page_keeps_its_suffix(writer: Path, texts: Path, tmp_path: Path, nm
     assert (result.exit_code, result.stderr) == (0, f"figures: {page}\n")
     assert headings(page.read_text(encoding="utf-8")) == ["Language models", "The vanishing signal"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.b.htm"]
+
+
+def test_the_page_is_written_before_the_tables(
+    writer: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nmt: Nmt
+) -> None:
+    """Whoever reads them may leave."""
+
+    def leave(*_: object, **__: object) -> list[str]:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Comparison, "lines", leave)
+    monkeypatch.setattr(app, "_reader_left", lambda: sys.exit(0))
+    result = nmt("compare", writer, "--text", texts / "t.en", "-o", tmp_path / "report")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert headings((tmp_path / "report.html").read_text(encoding="utf-8"))[0] == "Language models"
 
 
 # The figures.
@@ -376,6 +394,9 @@ REFUSALS: list[tuple[list[str], int, str]] = [
     (["classifier", *CUES, "words"], 1, "words:1 must be the place of a word, 0 to "),
     (["classifier", *CUES, "far"], 1, "far:1 must be the place of a word, 0 to "),
     (["writer", "--text", "t.en", "-o", "none/report"], 1, "none must be a folder, but there is none"),
+    (["no-model", "-o", "/proc/report"], 1, "/proc must be a folder"),  # in which nobody can write, or none
+    (["no-model", "-o", "/"], 2, "--output must be the name of a page, but is /"),
+    (["no-model", "-o", ".."], 2, "--output must be the name of a page, but is .."),
     (["writer", "--text", "t.en", "-o", "folder.html"], 1, "folder.html must be a file to write, but is a folder"),
 ]
 

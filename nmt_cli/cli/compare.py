@@ -39,8 +39,8 @@ def compare(
 
     path = page_path(output) if output is not None else None
     found = run(Wanted(tuple(models), tuple(source or ()), tuple(reference or ()), text, labelled, positions))
-    print(found.to_json() if json_ else "\n".join(found.lines(width=console.width())))
-    if path is not None:
+    if path is not None:  # first: whoever reads the tables may leave before their end
         with files.output(path) as stream:
             stream.write(found.page().encode("utf-8"))
         console.say(f"figures: {path}")
+    print(found.to_json() if json_ else "\n".join(found.lines(width=console.width())))

@@ -100,7 +100,14 @@ _INTRO = (
 
 
 def page_path(output: Path) -> Path:
-    """Where the page goes: ``report`` means ``report.html``. Raises DataError where it cannot be written."""
+    """Where the page goes: ``report`` means ``report.html``.
+
+    Raises:
+        ConfigError: a path without a name, such as ``/`` or ``..``.
+        DataError: it cannot be written there.
+    """
+    if output.name in ("", ".."):
+        raise ConfigError(f"--output must be the name of a page, but is {output}", "-o report writes report.html")
     path = output if output.suffix in (".html", ".htm") else output.with_name(output.name + ".html")
     check_output(path)
     return path

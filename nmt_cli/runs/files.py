@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from safetensors import SafetensorError, safe_open
@@ -40,6 +41,13 @@ def check_output(path: Path) -> None:
         raise DataError(f"{path} must be a file to write, but is a folder")
     if not path.parent.is_dir():
         raise DataError(f"{path.parent} must be a folder, but there is none")
+    if path.exists() and not path.is_file():  # a pipe or a device, which is written to as it is
+        return
+    try:
+        with TemporaryFile(dir=path.resolve().parent):  # root may write everywhere, says os.access, also in /proc
+            pass
+    except OSError:
+        raise DataError(f"{path.parent} must be a folder that can be written to, but is not") from None
 
 
 @contextmanager
