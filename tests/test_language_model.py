@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
-from nmt_cli.inference.scorer import Asked, LineScorer
+from nmt_cli.inference.line_scorer import LineScorer
+from nmt_cli.inference.scorer import Asked
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.search.ancestral import generate, most_probable
 from nmt_cli.settings import Sizes

@@ -38,8 +38,8 @@ def rerank(
     from nmt_cli import console
     from nmt_cli.errors import ConfigError
     from nmt_cli.inference.given import INPUTS
+    from nmt_cli.inference.pair_scorer import PairScorer
     from nmt_cli.inference.reranker import FORMATS, Judge, Reranker
-    from nmt_cli.inference.scorer import PairScorer
     from nmt_cli.runs.directory import ModelDirectory
 
     if reverse is None and lm is None:

@@ -16,7 +16,9 @@ from typing import Any, Protocol
 from nmt_cli.errors import ConfigError, ModelError
 from nmt_cli.inference.formats import json_line
 from nmt_cli.inference.given import Given
-from nmt_cli.inference.scorer import Asked, LineScorer, PairScorer, Scored, Scorer
+from nmt_cli.inference.line_scorer import LineScorer
+from nmt_cli.inference.pair_scorer import PairScorer
+from nmt_cli.inference.scorer import Asked, Scored, Scorer
 from nmt_cli.registry import Registry
 from nmt_cli.runs.directory import ModelDirectory
 

@@ -18,8 +18,9 @@ from nmt_cli.evaluation.metrics import MetricScore, bleu
 from nmt_cli.evaluation.texts import check_counts, read
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
+from nmt_cli.inference.pair_scorer import PairScorer
 from nmt_cli.inference.pieces import in_pieces
-from nmt_cli.inference.scorer import Asked, PairScorer
+from nmt_cli.inference.scorer import Asked
 from nmt_cli.inference.translator import Candidate
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search.certificate import WITHIN
