@@ -25,14 +25,14 @@ from nmt_cli.inference.translator import Candidate, Translation
 from nmt_cli.reports import trial
 from nmt_cli.reports.compare import Comparison
 from nmt_cli.reports.contestant import best, contestants
-from nmt_cli.reports.flow import charts
+from nmt_cli.reports.flow import Signal, charts, table
 from nmt_cli.reports.trial import Joined
 from nmt_cli.training.gradient_flow import GradientFlow
 
 from .conftest import Nmt, brief, run_nmt
 
 PAIRS, LONG, TEXTS = 24, 12, 40
-COPY = ("model.safetensors", "config.toml", "manifest.json", "metrics.jsonl", "subwords.model")
+COPY = ("model.safetensors", "config.toml", "manifest.json", "metrics.jsonl", "subwords.model", "labels.txt")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,8 @@ def copied(model: Path, to: Path) -> Path:
     """Without its corpus and its last state."""
     to.mkdir(parents=True)
     for name in COPY:
-        shutil.copy(model / name, to / name)
+        if (model / name).exists():  # a classifier alone has labels
+            shutil.copy(model / name, to / name)
     return to
 
 
@@ -501,7 +502,7 @@ def test_a_model_is_called_by_its_folder(trained: Path, monkeypatch: pytest.Monk
 
 
 def test_many_models_get_a_chart_before_and_a_chart_after() -> None:
-    flows = [(f"m{n}", GradientFlow((1.0, 0.5), (1.0, 0.9))) for n in range(5)]
+    flows = [(f"m{n}", Signal(GradientFlow((1.0, 0.5), (1.0, 0.9)))) for n in range(5)]
     (both,) = charts("Models", flows[:4], "Note.")
     assert [one.name for one in both.series][:3] == ["m0", "m0, untrained", "m1"]
     assert [one.dashed for one in both.series] == [False, True] * 4
@@ -510,6 +511,32 @@ def test_many_models_get_a_chart_before_and_a_chart_after() -> None:
     assert before.series[0].points[1].y == 0.5
     assert after.series[0].points[1].y == 0.9
     assert (before.title, after.title) == ("Models, before training", "Models, after training")
+
+
+def test_a_model_without_a_gradient_flow_has_no_curve_and_a_reason() -> None:
+    signals = [
+        ("none", Signal(None, "the reason")),
+        ("one", Signal(GradientFlow((1.0, 0.5), (1.0, 0.9)))),
+        ("all", Signal(GradientFlow((1.0, 1.0), (1.0, 1.0), pooled=True))),
+    ]
+    (chart,) = charts("Models", signals, "Note.")
+    assert [(one.name, one.colour) for one in chart.series[::2]] == [("one", 1), ("all", 2)]
+    found = table("Models", signals)
+    assert found.rows[0] == ("none", *"------")
+    for note in (chart.note, found.note):
+        assert "Of none nothing is known: the reason." in note
+        assert "Of all, where no place is nearest to the label: relative to the mean over the text." in note
+    assert charts("Models", signals[:1], "Note.") == ()
+
+
+def test_a_classifier_whom_no_line_fits_is_compared_all_the_same(classifier: Path, tmp_path: Path, nmt: Nmt) -> None:
+    tight = changed(classifier, tmp_path / "tight", "config.toml", "max_length = 256", "max_length = 4")
+    write(tmp_path / "long.tsv", ["question\tWhere is the dog that sleeps in the garden behind the old house?"])
+    result = nmt("compare", tight, "--labelled", tmp_path / "long.tsv", "-o", tmp_path / "report")
+    assert result.exit_code == 0, result.stderr
+    note = "Of tight nothing is known: the gradient flow must be measured on lines that the model can take"
+    assert note in " ".join(result.stdout.split())
+    assert note in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_joined_lines_count_what_was_split() -> None:

@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
-from nmt_cli.errors import DataError
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Sizes
-from nmt_cli.training.gradient_flow import PROBES, STEPS, Reach, gradient_flow, measure
+from nmt_cli.training.gradient_flow import PROBES, STEPS, NoFlow, Probe, Reach, gradient_flow, measure
 
 from .conftest import brief, run_nmt
 from .tiny import VOCABULARY, random_model
@@ -30,6 +29,7 @@ KEPT = [0, 1, 3, 5]
 TRANSLATORS = ("transformer", "transformer-post", "transformer-ssru", "recurrent", "rnn-bottleneck", "gru-bahdanau")
 CLASSIFIERS = {
     "final": {"architecture": "recurrent-classifier", "width": 8, "hidden": 12},
+    "max": {"architecture": "recurrent-classifier", "width": 8, "hidden": 12, "pooling": "max"},
     "attention": {"architecture": "recurrent-classifier", "width": 8, "hidden": 12, "pooling": "attention"},
     "transformer": {"architecture": "transformer-classifier", "width": 8, "heads": 2, "feed_forward": 12, "layers": 1},
 }
@@ -76,13 +76,14 @@ def repeated(row: Sequences, copies: int) -> Sequences:
     return Sequences(row.tokens.expand(copies, -1), row.lengths.expand(copies))
 
 
-def flow_of(rows: Sequence[tuple[list[float], int]], steps: int) -> list[float]:
+def flow_of(rows: Sequence[tuple[list[float], int]], steps: int, *, pooled: bool = False) -> list[float]:
     """flow(k), as the docstring of the module defines it, from the norms of each row and the place where k = 0."""
+    units = {id(norms): sum(norms) / len(norms) if pooled else norms[place] for norms, place in rows}
     found = []
     for k in range(steps + 1):
         reached = [(norms, place) for norms, place in rows if place >= k]
         if reached:
-            above, below = sum(n[p - k] for n, p in reached), sum(n[p] for n, p in reached)
+            above, below = sum(n[p - k] for n, p in reached), sum(units[id(n)] for n, _ in reached)
             found.append(above / below)
     return found
 
@@ -121,7 +122,7 @@ def test_a_classifier(name: str) -> None:
         norms = slopes(model.encoder.embedding, (len(ROWS[index]) + 1, 8), losses)
         rows.append((norms.tolist(), len(ROWS[index])))
     found = measure(PROBES["classify"](model, (ROWS,), REACH), REACH.steps)
-    assert found == pytest.approx(flow_of(rows, REACH.steps), rel=1e-5)
+    assert found == pytest.approx(flow_of(rows, REACH.steps, pooled=name != "final"), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["recurrent-lm", "transformer-lm"])
@@ -214,8 +215,17 @@ def test_no_text(task: str, name: str) -> None:
     model = classifier(name) if task == "classify" else random_model(name)
     rows: list[list[int]] = [[], []]
     columns = (rows,) * (2 if task == "translate" else 1)
-    with pytest.raises(DataError, match="must be measured on lines that the model can take, but there are none"):
+    with pytest.raises(NoFlow, match="must be measured on lines that the model can take, but there are none"):
         measure(PROBES[task](model, columns, REACH), REACH.steps)
+
+
+def test_nothing_flows_to_the_last_place() -> None:
+    """As in a maximum that another place has; the mean over all places is no zero."""
+    embedded = torch.ones(1, 3, 2, requires_grad=True)
+    losses, places = embedded[:, 0].sum(1), torch.tensor([2])
+    with pytest.raises(NoFlow, match="relative to that of k = 0, but the loss does not depend on what stands there"):
+        measure(iter([Probe(losses, embedded, places)]), 4)
+    assert measure(iter([Probe(losses, embedded, places, pooled=True)]), 4) == pytest.approx((0, 0, 3))
 
 
 LINES = ["The dog sleeps.", "I see the old house and the garden behind it.", "", "Where are you?"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -19,7 +19,6 @@ from nmt_cli.reports.chart import LineChart, Point, Series
 from nmt_cli.reports.contestant import COST, Contestant, best
 from nmt_cli.reports.page import Figure, Section
 from nmt_cli.reports.table import Table
-from nmt_cli.training.gradient_flow import GradientFlow, gradient_flow
 
 _PARTS = 10  # stretches of the text in which accuracy is measured
 _BY_PLACE = "Accuracy by the place of the word that decides"
@@ -61,7 +60,7 @@ class Result:
     contestant: Contestant
     confusion: Confusion
     stretches: tuple[Stretch, ...]
-    flow: GradientFlow
+    signal: flow.Signal
 
     def to_json(self) -> dict[str, Any]:
         """Everything, unrounded."""
@@ -69,7 +68,7 @@ class Result:
             **self.contestant.to_json(),
             "accuracy": self.confusion.to_json(),
             "by_position": [{"first": s.first, "last": s.last, **s.confusion.to_json()} for s in self.stretches],
-            "gradient_flow": asdict(self.flow),
+            "gradient_flow": self.signal.to_json(),
         }
 
 
@@ -89,7 +88,7 @@ class Classifiers:
     @cached_property
     def tables(self) -> list[Table]:
         """For the terminal."""
-        return [self._accuracy(), *self._places(), flow.table("Classifiers", self._flows)]
+        return [self._accuracy(), *self._places(), flow.table("Classifiers", self._signals)]
 
     def opening(self) -> list[Section]:
         """For the beginning of the page."""
@@ -98,7 +97,7 @@ class Classifiers:
     def signal(self) -> list[Figure]:
         """How far back gradients reach."""
         note = "Of the loss of the label, by the embeddings of the text, counted from its end."
-        return [*flow.charts("Classifiers", self._flows, note), flow.table("Classifiers", self._flows)]
+        return [*flow.charts("Classifiers", self._signals, note), flow.table("Classifiers", self._signals)]
 
     def closing(self) -> list[Section]:
         """For the end of the page: accuracy by place, where places are known."""
@@ -109,8 +108,8 @@ class Classifiers:
         return [result.to_json() for result in self.results]
 
     @property
-    def _flows(self) -> flow.Flows:
-        return [(result.contestant.name, result.flow) for result in self.results]
+    def _signals(self) -> flow.Signals:
+        return [(result.contestant.name, result.signal) for result in self.results]
 
     def _accuracy(self) -> Table:
         columns = ("model", "accuracy, %", "macro F1", *COST)
@@ -169,7 +168,7 @@ def _measure(model: Contestant, given: LabelledSet) -> Result:
     said = [int(found.log_probs.argmax()) for found in classifier.stream(given.texts)]
     whole = Confusion.of(classifier.labels.names, true, said)
     stretches = tuple(_stretches(given.positions, whole.names, true, said)) if given.positions else ()
-    return Result(model, whole, stretches, gradient_flow(model.directory, (given.texts,)))
+    return Result(model, whole, stretches, flow.Signal.of(model.directory, (given.texts,)))
 
 
 def _stretches(

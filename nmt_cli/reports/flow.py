@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from nmt_cli.reports.chart import LineChart, Point, Series
 from nmt_cli.reports.table import Table
-from nmt_cli.training.gradient_flow import GradientFlow
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.training.gradient_flow import GradientFlow, NoFlow, gradient_flow
 
 MARKS = (0, 5, 10, 20, 30, 40)
 """k at which the curves of one model are written out."""
@@ -24,17 +27,42 @@ EXPLANATION = (
     "that matters most.",
 )
 
-Flows = Sequence[tuple[str, GradientFlow]]
+
+@dataclass(frozen=True)
+class Signal:
+    """How far back the gradient of a model reaches, or why that is not known: no reason to end a comparison."""
+
+    flow: GradientFlow | None
+    missing: str = ""
+
+    @classmethod
+    def of(cls, directory: ModelDirectory, columns: Sequence[Sequence[str]]) -> Signal:
+        """Arguments as ``gradient_flow``."""
+        try:
+            return cls(gradient_flow(directory, columns))
+        except NoFlow as reason:
+            return cls(None, reason.message)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, unrounded."""
+        return asdict(self.flow) if self.flow else {"missing": self.missing}
+
+
+Signals = Sequence[tuple[str, Signal]]
 """Of each model, by its name."""
 
 
-def charts(kind: str, flows: Flows, note: str) -> tuple[LineChart, ...]:
+def charts(kind: str, signals: Signals, note: str) -> tuple[LineChart, ...]:
     """Two curves for each model: in one chart, or where that would be too many, in one before and one after training.
 
-    ``kind``: of models. ``note``: which loss, and from where k is counted.
+    ``kind``: of models. ``note``: which loss, and from where k is counted. No chart where there is no curve.
     """
-    fresh = [Series(name, _points(flow.initial), colour) for colour, (name, flow) in enumerate(flows)]
-    trained = [Series(name, _points(flow.trained), colour) for colour, (name, flow) in enumerate(flows)]
+    flows = [(name, signal.flow, colour) for colour, (name, signal) in enumerate(signals) if signal.flow]
+    if not flows:
+        return ()
+    note = " ".join((note, *_exceptions(signals)))
+    fresh = [Series(name, _points(flow.initial), colour) for name, flow, colour in flows]
+    trained = [Series(name, _points(flow.trained), colour) for name, flow, colour in flows]
     if len(flows) > _TOGETHER:
         return (
             _chart(f"{kind}, before training", fresh, note),
@@ -51,19 +79,32 @@ def chart(name: str, flow: GradientFlow) -> LineChart:
         Series("untrained", _points(flow.initial), dashed=True),
         Series("trained", _points(flow.trained)),
     ]
-    return _chart(f"Gradient flow of {name}, by steps back", series, "")
+    return _chart(f"Gradient flow of {name}, by steps back", series, "", "the mean" if flow.pooled else "k = 0")
 
 
-def table(kind: str, flows: Flows) -> Table:
+def table(kind: str, signals: Signals) -> Table:
     """The same in figures: a row for each model."""
     columns = ("model", *(f"k = {k}" for k in _COLUMNS), *(f"fresh, {k}" for k in _COLUMNS))
+    none = GradientFlow((), ())
+    flows = [(name, signal.flow or none) for name, signal in signals]
     rows = tuple((name, *_figures(flow.trained), *_figures(flow.initial)) for name, flow in flows)
     note = "The gradient k steps back, relative to k = 0: of the trained models, and of their fresh weights."
-    return Table(f"How far back the gradient reaches: {kind[0].lower()}{kind[1:]}", columns, rows, note)
+    title = f"How far back the gradient reaches: {kind[0].lower()}{kind[1:]}"
+    return Table(title, columns, rows, " ".join((note, *_exceptions(signals))))
 
 
-def _chart(title: str, series: Iterable[Series], note: str) -> LineChart:
-    return LineChart(title, "k, steps back", "gradient, relative to k = 0", tuple(series), log_y=True, note=note)
+def _exceptions(signals: Signals) -> Iterator[str]:
+    """A sentence for whatever is not as it is with the others."""
+    pooled = [name for name, signal in signals if signal.flow and signal.flow.pooled]
+    if pooled:
+        yield f"Of {', '.join(pooled)}, where no place is nearest to the label: relative to the mean over the text."
+    for name, signal in signals:
+        if signal.flow is None:
+            yield f"Of {name} nothing is known: {signal.missing}."
+
+
+def _chart(title: str, series: Iterable[Series], note: str, unit: str = "k = 0") -> LineChart:
+    return LineChart(title, "k, steps back", f"gradient, relative to {unit}", tuple(series), log_y=True, note=note)
 
 
 def _points(values: Sequence[float]) -> tuple[Point, ...]:
@@ -75,5 +116,5 @@ def _figures(values: Sequence[float]) -> Iterable[str]:
 
 
 def _figure(values: Sequence[float], k: int) -> str:
-    """Two digits; a dash where no text was so long."""
+    """Two digits; a dash where no text was so long, or nothing is known."""
     return f"{values[k]:.2g}" if k < len(values) else "-"

@@ -55,7 +55,7 @@ class Translators:
     def tables(self) -> list[Table]:
         """For the terminal."""
         lengths = [self._lengths()] if self._drawn else []
-        return [*self._rungs(), *lengths, self._bottleneck(), flow.table("Translation models", self._flows)]
+        return [*self._rungs(), *lengths, self._bottleneck(), flow.table("Translation models", self._signals)]
 
     def opening(self) -> list[Section]:
         """For the beginning of the page."""
@@ -73,7 +73,10 @@ class Translators:
     def signal(self) -> list[Figure]:
         """How far back gradients reach."""
         note = "Of the loss of the first target word, by the embeddings of the source, counted from the one that is read last."
-        return [*flow.charts("Translation models", self._flows, note), flow.table("Translation models", self._flows)]
+        return [
+            *flow.charts("Translation models", self._signals, note),
+            flow.table("Translation models", self._signals),
+        ]
 
     def closing(self) -> list[Section]:
         """For the end of the page: maps of a few sentences, those of all models beside each other."""
@@ -88,8 +91,8 @@ class Translators:
         return [trial.to_json() for trial in self.trials]
 
     @property
-    def _flows(self) -> flow.Flows:
-        return [(trial.name, trial.flow) for trial in self.trials]
+    def _signals(self) -> flow.Signals:
+        return [(trial.name, trial.signal) for trial in self.trials]
 
     def _rungs(self) -> list[Table]:
         return [self._quality(), *([self._significance()] if len(self.trials) > 1 else [])]

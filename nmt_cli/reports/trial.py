@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.flags import SPLIT
 from nmt_cli.inference.translator import Translation
 from nmt_cli.reports.contestant import Contestant
-from nmt_cli.training.gradient_flow import GradientFlow, gradient_flow
+from nmt_cli.reports.flow import Signal
 from nmt_cli.training.tasks.translate import mean_loss
 
 SIZES = (1, 2, 4, 8)
@@ -78,7 +78,7 @@ class Trial:
     words_per_second: float  # of the source of the first set, on all cores, loading not counted
     buckets: tuple[Bucket, ...]  # over all sets
     joined: tuple[Joined, ...]  # lines of the first set
-    flow: GradientFlow
+    signal: Signal
 
     @property
     def name(self) -> str:
@@ -105,7 +105,7 @@ class Trial:
             "words_per_second": self.words_per_second,
             "by_length": [bucket.to_json() for bucket in self.buckets],
             "joined": [each.to_json() for each in self.joined],
-            "gradient_flow": asdict(self.flow),
+            "gradient_flow": self.signal.to_json(),
         }
 
 
@@ -137,7 +137,7 @@ def measure(model: Contestant, sets: Sequence[TestSet]) -> Trial:
                 SIZES, [first, *larger], [written[0], *written[len(sets) :]], strict=False
             )
         ),
-        flow=gradient_flow(directory, (sources, wanted)),
+        signal=Signal.of(directory, (sources, wanted)),
     )
 
 

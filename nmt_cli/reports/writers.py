@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,6 @@ from nmt_cli.reports import flow
 from nmt_cli.reports.contestant import COST, Contestant, best
 from nmt_cli.reports.page import Figure, Section
 from nmt_cli.reports.table import Table
-from nmt_cli.training.gradient_flow import GradientFlow, gradient_flow
 from nmt_cli.training.tasks.lm import perplexity_of
 
 WORDS = (
@@ -28,14 +27,14 @@ class Result:
 
     contestant: Contestant
     perplexity: Perplexity
-    flow: GradientFlow
+    signal: flow.Signal
 
     def to_json(self) -> dict[str, Any]:
         """Everything, unrounded."""
         return {
             **self.contestant.to_json(),
             "perplexity": self.perplexity.to_json(),
-            "gradient_flow": asdict(self.flow),
+            "gradient_flow": self.signal.to_json(),
         }
 
 
@@ -50,7 +49,7 @@ class Writers:
     def measure(cls, models: Sequence[Contestant], name: str, lines: Sequence[str]) -> Writers:
         """Every model reads the text."""
         results = [
-            Result(model, perplexity_of(model.directory, lines), gradient_flow(model.directory, (lines,)))
+            Result(model, perplexity_of(model.directory, lines), flow.Signal.of(model.directory, (lines,)))
             for model in console.tracked(models, "comparing", len(models))
         ]
         return cls(tuple(results), name)
@@ -58,7 +57,7 @@ class Writers:
     @cached_property
     def tables(self) -> list[Table]:
         """For the terminal."""
-        return [self._perplexity(), flow.table("Language models", self._flows)]
+        return [self._perplexity(), flow.table("Language models", self._signals)]
 
     def opening(self) -> list[Section]:
         """For the beginning of the page."""
@@ -67,7 +66,7 @@ class Writers:
     def signal(self) -> list[Figure]:
         """How far back gradients reach."""
         note = "Of the loss of one token, by the embeddings of those read before it, lines behind each other; mean over places."
-        return [*flow.charts("Language models", self._flows, note), flow.table("Language models", self._flows)]
+        return [*flow.charts("Language models", self._signals, note), flow.table("Language models", self._signals)]
 
     def closing(self) -> list[Section]:
         """Nothing."""
@@ -78,8 +77,8 @@ class Writers:
         return [result.to_json() for result in self.results]
 
     @property
-    def _flows(self) -> flow.Flows:
-        return [(result.contestant.name, result.flow) for result in self.results]
+    def _signals(self) -> flow.Signals:
+        return [(result.contestant.name, result.signal) for result in self.results]
 
     def _perplexity(self) -> Table:
         columns = ("model", "perplexity a word", "a token", "bits a character", *COST)

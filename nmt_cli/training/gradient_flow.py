@@ -9,7 +9,8 @@ vanishing gradient (Hochreiter 1991; Bengio et al. 1994). Gates (LSTM, GRU) and 
     classifier          the loss of the label, by the text counted from its end
     encoder-decoder     the loss of the first target token, by the source counted from its end
 
-Steps are counted in the order of reading.
+Steps are counted in the order of reading. A classifier that pools over all places has none that is nearest to the label, and a
+maximum may leave t without any gradient: there the mean over the whole text stands below the line.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from torch import Tensor, nn
 from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
 from nmt_cli.errors import DataError
 from nmt_cli.models.base import Model
+from nmt_cli.models.classifier import Classifier
+from nmt_cli.models.pooling import FinalStates
 from nmt_cli.runs.directory import ModelDirectory, build
 from nmt_cli.text.normalize import normalize
 
@@ -43,6 +46,11 @@ class Probe:
     losses: Tensor  # (B,)
     embedded: Tensor  # (B, T, D)
     places: Tensor  # (B,) long
+    pooled: bool = False  # no place is nearest: the mean over all of them takes the place of k = 0
+
+
+class NoFlow(DataError):
+    """There is no gradient flow, and the message says why."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class GradientFlow:
 
     initial: tuple[float, ...]
     trained: tuple[float, ...]
+    pooled: bool = False  # relative to the mean over all places instead
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ def gradient_flow(directory: ModelDirectory, columns: Sequence[Sequence[str]], s
     """Of fresh weights, drawn as those that the training began with, and of the trained ones.
 
     ``columns``: the text, as many columns as the model's task has. In double precision: what vanishes is smaller than single
-    precision can hold. Raises DataError where there is no text that the model could take.
+    precision can hold. Raises NoFlow where no line fits the model, or nothing flows to k = 0.
     """
     settings = directory.settings
     ask, reach = PROBES[directory.manifest.task], Reach(steps, settings.data.max_length)
@@ -77,7 +86,8 @@ def gradient_flow(directory: ModelDirectory, columns: Sequence[Sequence[str]], s
     with torch.random.fork_rng(devices=()):  # nobody else's random numbers depend on a look inside
         torch.manual_seed(settings.training.seed)
         both: tuple[Model, ...] = (build(settings, directory.sizes), directory.model())
-    return GradientFlow(*(measure(ask(model.double().eval(), rows, reach), steps) for model in both))
+    initial, trained = (measure(ask(model.double().eval(), rows, reach), steps) for model in both)
+    return GradientFlow(initial, trained, _pools(both[0]))
 
 
 def measure(probes: Iterator[Probe], steps: int) -> tuple[float, ...]:
@@ -86,18 +96,25 @@ def measure(probes: Iterator[Probe], steps: int) -> tuple[float, ...]:
     Cost: a backward pass for each probe.
     """
     above, below = np.zeros(steps + 1), np.zeros(steps + 1)
+    probed = False
     for probe in probes:
+        probed = True
         (gradient,) = torch.autograd.grad(probe.losses.sum(), probe.embedded, retain_graph=True)
         norms = gradient.norm(dim=2)  # (B, T)
         nearest = norms.gather(1, probe.places[:, None])[:, 0]
+        unit = norms.sum(1) / (probe.places + 1) if probe.pooled else nearest  # padding has no gradient
         for k in range(steps + 1):
             place = probe.places - k
             reached = place >= 0
             above[k] += float(norms.gather(1, place.clamp(min=0)[:, None])[:, 0][reached].sum())
-            below[k] += float(nearest[reached].sum())
+            below[k] += float(unit[reached].sum())
+    if not probed:
+        raise NoFlow("the gradient flow must be measured on lines that the model can take, but there are none")
     known = int((below > 0).sum())
     if not known:
-        raise DataError("the gradient flow must be measured on lines that the model can take, but there are none")
+        raise NoFlow(
+            "the gradient flow must be relative to that of k = 0, but the loss does not depend on what stands there"
+        )
     return tuple((above[:known] / below[:known]).tolist())
 
 
@@ -145,7 +162,11 @@ def _label(model: Any, columns: Sequence[Rows], reach: Reach) -> Iterator[Probe]
     batch = Sequences.of(texts[index] for index in chosen)
     with _seen(model.encoder.embedding) as seen:
         log_probs = model.log_probs(batch)
-    yield Probe(-log_probs.amax(1), seen[0], batch.lengths - 1)
+    yield Probe(-log_probs.amax(1), seen[0], batch.lengths - 1, _pools(model))
+
+
+def _pools(model: Model) -> bool:
+    return isinstance(model, Classifier) and not isinstance(model.pooling, FinalStates)
 
 
 def _tokens(model: Any, columns: Sequence[Rows], reach: Reach) -> Iterator[Probe]:
