@@ -4,6 +4,7 @@ import gzip
 import os
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from nmt_cli.corpus.lines import TextFile
 from nmt_cli.corpus.pairs import PairFiles, parse_languages
 from nmt_cli.corpus.prepare import Inputs, prepare
 from nmt_cli.corpus.report import Report
+from nmt_cli.corpus.split import held_out_size
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.settings import DataSettings
 from nmt_cli.training.request import Request, check_settings, corpus_of
@@ -147,7 +149,29 @@ def test_nothing_is_left_out_of_a_text_but_blank_lines(tmp_path: Path) -> None:
     for part in found.values():  # in their order
         places = iter(kept)
         assert all(line in places for line in part)
-    assert not set(found["train"]) & (set(found["dev"]) | set(found["test"]))
+
+
+def holes(part: Sequence[str], whole: Sequence[str]) -> int:
+    """Into how many stretches of consecutive lines a part of a text of different lines falls, less one."""
+    places = [whole.index(line) for line in part]
+    return sum(after != before + 1 for before, after in pairwise(places))
+
+
+@pytest.mark.parametrize(("lines", "blocks"), [(200, 1), (1000, 2), (4321, 5)])
+def test_blocks_of_a_text_are_held_out(lines: int, blocks: int, tmp_path: Path) -> None:
+    """So that dev and test can be read as a stream, and train has few holes."""
+    whole = [f"{n} comes after {n - 1}" for n in range(lines)]
+    found = rows(prepared(Inputs(text(tmp_path, whole)))[1])
+    assert all(holes(part, whole) <= 2 * blocks for part in found.values())
+    for name in ("dev", "test"):
+        assert held_out_size(lines) - blocks < len(found[name]) <= held_out_size(lines)
+        assert holes(found[name], whole) < blocks
+
+
+def test_a_text_that_grows_keeps_what_is_held_out(tmp_path: Path) -> None:
+    whole = [f"{n} comes after {n - 1}" for n in range(4000)]
+    before, after = (rows(prepared(Inputs(text(tmp_path, whole[:size])))[1]) for size in (3950, 4000))
+    assert (before["dev"], before["test"]) == (after["dev"], after["test"])
 
 
 def test_a_text_keeps_what_is_in_dev_and_test_too(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_every_preset_on_every_kind_of_units(name: str, units: str, nmt: Nmt) ->
     directory = ModelDirectory.open(Path("m"))
     assert directory.sizes.unknown == (units != "subword")
     found = json.loads(nmt("evaluate", "m", "t.en", "--json").stdout)
-    assert found["perplexity_per_token"] < 3 * directory.tokenizer.size
+    assert found["perplexity_per_token"] < 4 * directory.tokenizer.size
     assert (found["perplexity_per_word"] == found["perplexity_per_token"]) == (units == "word")
     assert found["unknown"] == 0 or units == "word"
     written = nmt("generate", "m", "--prompt", "I", "--max-length", 9)

@@ -28,7 +28,7 @@ class RowFiles(Protocol):
     units: ClassVar[tuple[str, ...]]
     """What their text may be cut into."""
     whole: ClassVar[bool]
-    """Whether every row is kept: a text from which lines are left out is another text."""
+    """Whether every row is kept: a text from which lines are left out is another text. Long blocks of it are held out."""
     noun: ClassVar[str]
     """What a row is called."""
 

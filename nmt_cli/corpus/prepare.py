@@ -7,8 +7,8 @@
     {train,dev,test}.COLUMN.ids[.offsets]           its ids (uint16 up to a vocabulary of 65,536), without BOS and EOS
 
 The files are read once, into a spool; everything after reads the spool. Memory does not grow with the corpus: what is
-kept of it are the smallest hashes (for the split), the words of a sample (for the subwords), and the hashes of dev and
-test where they are given.
+kept of it are the smallest hashes (for the split; a text, which must stay whole, is split by blocks of lines and not by lines),
+the words of a sample (for the subwords), and the hashes of dev and test where they are given.
 """
 
 import json
@@ -86,7 +86,7 @@ def prepare(inputs: Inputs, folder: Path, settings: DataSettings, *, tokenizer: 
 
     Blank rows, over-long or uneven ones, and training rows whose source is also in dev or test are dropped and counted.
     Test files that were given are kept whole, since scores on a part of them would not compare, and so are texts for a
-    language model.
+    language model: what is held out of them are a few long blocks of consecutive lines.
 
     Args:
         inputs: what is read.
@@ -159,12 +159,13 @@ def _parts(spooled: Mapping[str, Spool], inputs: Inputs) -> dict[str, Part]:
     """Which rows belong to which split. Raises DataError where there is too little for train."""
     train, none = spooled["train"], np.zeros(0, HASHES)
     missing = [name for name in ("test", "dev") if name not in spooled]
-    held_out = train.smallest.hold_out(held_out_size(len(train.keys)), len(missing))
+    smallest = train.smallest()
+    held_out = smallest.hold_out(held_out_size(len(train.keys)) // train.block, len(missing))
     if held_out is None:
         wanted = f"{len(missing) + 1} different {inputs.train.key}s ({', '.join(['train', *reversed(missing)])})"
         why = f" ({_said(train.dropped)})" if train.dropped else ""
         raise DataError(
-            f"{inputs.train.name} must leave at least {wanted}, but leaves {train.smallest.distinct}{why}",
+            f"{inputs.train.name} must leave at least {wanted}, but leaves {smallest.distinct}{why}",
             "give more lines, or --dev and --test files of other text",
         )
     hashes = {name: np.array(sorted(keys), HASHES) for name, keys in zip(missing, held_out, strict=True)}

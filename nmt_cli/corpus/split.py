@@ -1,18 +1,26 @@
 """Which pairs are held out for dev and test: those whose source hashes are smallest.
 
 So the choice does not depend on the order of the corpus, all pairs of one source are on one side, and a corpus that
-grows keeps most of its test set.
+grows keeps most of its test set. A text would be full of holes: it is cut into blocks of consecutive lines, each of them known
+by the hash of its first line, and a handful is held out.
 """
 
 from heapq import heappush, heappushpop
 
 _CAPACITY = 8192  # hashes kept: more than two sides of _MOST pairs can use
 _SHARE, _LEAST, _MOST = 0.02, 200, 2000
+_BLOCKS, _SHORTEST = 5, 40  # blocks of a text on a side, fewer where they would have fewer lines
 
 
 def held_out_size(pairs: int) -> int:
     """How many of ``pairs`` go to dev, and as many to test: 2 %, within 200 to 2,000, at most a tenth, at least 1."""
     return max(1, min(pairs // 10, max(_LEAST, min(_MOST, round(_SHARE * pairs)))))
+
+
+def block_size(lines: int) -> int:
+    """How many consecutive lines of a text of so many are held out together."""
+    size = held_out_size(lines)
+    return size // max(1, min(_BLOCKS, size // _SHORTEST))
 
 
 class SmallestHashes:

@@ -18,7 +18,7 @@ from nmt_cli.corpus import filters
 from nmt_cli.corpus.files import LABEL, RowFiles
 from nmt_cli.corpus.filters import LengthFilter
 from nmt_cli.corpus.rows import TEXT, Rows, chunks, mapped, write_rows
-from nmt_cli.corpus.split import SmallestHashes
+from nmt_cli.corpus.split import SmallestHashes, block_size
 from nmt_cli.text.normalize import source_key, stable_hash
 
 Hashes = NDArray[np.uint64]
@@ -36,12 +36,24 @@ class Spool:
     dropped: Counter[str]
     columns: tuple[Rows, ...]
     keys: Hashes
-    smallest: SmallestHashes
+    block: int  # consecutive rows that are held out together
+
+    def smallest(self) -> SmallestHashes:
+        """Of the blocks: each has the hash of its first row. A rest that makes no block stays in train."""
+        found = SmallestHashes()
+        for start, stop in chunks(len(self.keys) // self.block * self.block, _CHUNK * self.block):
+            for key in self.keys[start : stop : self.block].tolist():
+                found.add(key)
+        return found
+
+    def blocks(self, start: int, stop: int) -> Hashes:
+        """The hash of the block in which each of these rows stands."""
+        return self.keys[np.arange(start, stop) // self.block * self.block]
 
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of a split: those of ``rows`` whose hash is in ``wanted`` (None: any) and not in ``unwanted``."""
+    """The rows of a split: those of ``rows`` whose block's hash is in ``wanted`` (None: any) and not in ``unwanted``."""
 
     rows: Spool
     wanted: Hashes | None
@@ -53,12 +65,12 @@ class Part:
         total = len(self.rows.keys)
         with progress(description, total) as bar:
             for start, stop in chunks(total, _CHUNK):
-                keys = self.rows.keys[start:stop]
-                chosen = ~np.isin(keys, self.unwanted)
+                blocks = self.rows.blocks(start, stop)
+                chosen = ~np.isin(blocks, self.unwanted)
                 if one_in > 1:
-                    chosen &= keys % np.uint64(one_in) == 0
+                    chosen &= self.rows.keys[start:stop] % np.uint64(one_in) == 0
                 if self.wanted is not None:
-                    chosen &= np.isin(keys, self.wanted)
+                    chosen &= np.isin(blocks, self.wanted)
                 if chosen.any():
                     yield [[*compress(column.texts(start, stop), chosen)] for column in self.rows.columns]
                 bar.update(stop)
@@ -67,7 +79,6 @@ class Part:
 def spool_rows(files: RowFiles, path: Path, held_out: frozenset[int], lengths: LengthFilter | None) -> Spool:
     """Read, check and normalise the rows of files into a spool."""
     dropped: Counter[str] = Counter()
-    smallest = SmallestHashes()
     places = [path.with_name(f"{path.name}.{kind}") for kind in (*files.columns, "keys")]
     key_column, texts = files.columns.index(files.key), [i for i, name in enumerate(files.columns) if name != LABEL]
     count = 0
@@ -87,7 +98,6 @@ def spool_rows(files: RowFiles, path: Path, held_out: frozenset[int], lengths: L
                 elif lengths is not None and lengths.surely_long([row[i] for i in texts]):
                     dropped[lengths.long] += 1
                 else:
-                    smallest.add(key)
                     kept.append(row)
                     hashes.append(key)
             for place, column in enumerate(columns):
@@ -95,7 +105,7 @@ def spool_rows(files: RowFiles, path: Path, held_out: frozenset[int], lengths: L
             keys.write(np.array(hashes, HASHES).tobytes())
             bar.update(count)
     spooled = tuple(Rows(place, TEXT) for place in places[:-1])
-    return Spool(count, dropped, spooled, mapped(places[-1], HASHES), smallest)
+    return Spool(count, dropped, spooled, mapped(places[-1], HASHES), block_size(len(spooled[0])) if files.whole else 1)
 
 
 def _batched(rows: Iterator[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]:
