@@ -92,6 +92,13 @@ def test_a_place_is_all_that_is_needed_to_go_on(accumulate: int) -> None:
             assert one.begins == other.begins
 
 
+def test_the_text_is_held_once_in_its_own_type() -> None:
+    tokens = StreamReader(Text([[5, 6, 7]] * 4), 2, 3).tokens
+    assert tokens.dtype == np.dtype(np.uint16)
+    assert tokens.shape == (2, 9)
+    assert np.shares_memory(tokens[0, -1:], tokens[1, :1])
+
+
 def test_every_epoch_is_the_same() -> None:
     reader = StreamReader(Text([[5, 6, 7]] * 4), 2, 3)
     assert [place.tolist() for place in reader.epoch(0)] == [place.tolist() for place in reader.epoch(7)]

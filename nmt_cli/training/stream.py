@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 
 from nmt_cli.corpus.batching import Indices, TextBatch, epoch
 from nmt_cli.corpus.dataset import Dataset
@@ -88,15 +89,18 @@ class StreamReader:
     @cached_property
     def tokens(self) -> npt.NDArray[np.integer]:
         """(B, T + 1) the pieces: EOS in front of the text and behind each line, PAD behind its end; the last column of each is the
-        next one's first."""
-        end = np.array([EOS], dtype=np.int64)
-        whole = np.concatenate([end, *(part for i in range(len(self.text)) for part in (self.text.ids(i), end))])
-        predicted = len(whole) - 1
+        next one's first. They are views of one array, in the type of the ids."""
+        predicted = sum(len(self.text.ids(i)) + 1 for i in range(len(self.text)))
         length = -(-predicted // self.streams)
-        starts = np.arange(0, predicted, max(1, length))[:, None]  # fewer streams where the text is short
-        padded = np.concatenate([whole, np.full(length, PAD, dtype=whole.dtype)])
-        pieces: npt.NDArray[np.integer] = padded[starts + np.arange(length + 1)]
-        return pieces
+        streams = -(-predicted // length)  # fewer where the text is short
+        whole = np.full(streams * length + 1, PAD, dtype=np.asarray(self.text.ids(0)).dtype)
+        whole[0], end = EOS, 1
+        for i in range(len(self.text)):
+            ids = self.text.ids(i)
+            whole[end : end + len(ids)] = ids
+            end += len(ids) + 1
+            whole[end - 1] = EOS
+        return sliding_window_view(whole, length + 1)[::length]
 
     def epoch(self, number: int) -> list[Indices]:
         """The windows, always in the order of the text."""
