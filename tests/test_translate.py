@@ -322,7 +322,7 @@ def test_no_model(nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("model.safetensors", None, "must hold trained weights"),
+        ("model.safetensors", None, "must hold trained weights, but model.safetensors is missing"),
         ("model.safetensors", b"", "model.safetensors must be a whole safetensors file, but is damaged"),
         ("config.toml", b"[model", "config.toml must be TOML"),
         ("config.toml", None, "config.toml cannot be read: No such file or directory"),

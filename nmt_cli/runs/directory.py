@@ -52,10 +52,14 @@ class ModelDirectory:
             makes = "nmt train corpus.en corpus.de -o model makes one"
             hint = f"the model comes first, as in nmt translate MODEL FILE; {makes}" if path.is_file() else makes
             raise ModelError(f"{path} must be a model directory, but {what}", hint)
+        directory = cls(path)
         if not (path / WEIGHTS).is_file():
+            if directory.manifest.finished:
+                raise ModelError(
+                    f"{path} must hold trained weights, but {WEIGHTS} is missing", "copy the folder again as a whole"
+                )
             raise ModelError(f"{path} must hold trained weights, but its training was stopped before the first validation",
                              "type its nmt train command again: it goes on")  # fmt: skip
-        directory = cls(path)
         task, model = directory.manifest.task, directory.settings.model
         if task != model.task:
             raise ModelError(
@@ -84,7 +88,7 @@ class ModelDirectory:
 
     @cached_property
     def labels(self) -> Labels | None:
-        """Of a classifier."""
+        """Of a classifier. Raises DataError where their file is damaged."""
         return Labels.load(self.path) if (self.path / LABELS).exists() else None
 
     @property
