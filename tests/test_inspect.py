@@ -65,6 +65,12 @@ def test_a_training_that_was_stopped(own: Path, nmt: Nmt) -> None:
     assert facts(nmt("inspect", own).stdout)["training"].endswith(", not finished")
 
 
+def test_without_its_metrics(own: Path, nmt: Nmt) -> None:
+    (own / "metrics.jsonl").unlink()
+    found = facts(nmt("inspect", own).stdout)
+    assert (found["updates"], found["training"]) == ("unknown", "unknown")
+
+
 def test_the_folder_it_stands_in(trained: Path, nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
     assert nmt("inspect", ".", "--gradient-flow").stdout.startswith("Gradient flow of model, by steps back\n")

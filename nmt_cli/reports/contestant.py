@@ -27,7 +27,7 @@ class Contestant:
 
     @property
     def updates(self) -> int:
-        """Of its training."""
+        """Of its training; 0 where nothing tells."""
         return max((int(record.get("update", 0)) for record in self.directory.metrics()), default=0)
 
     @property
@@ -39,14 +39,14 @@ class Contestant:
     def cost(self) -> tuple[str, str, str]:
         """Parameters, updates and training time, for a table."""
         time = console.duration(self.seconds) if self.seconds else "unknown"
-        return f"{self.parameters / 1e6:.2f} M", f"{self.updates:,}", time
+        return f"{self.parameters / 1e6:.2f} M", f"{self.updates:,}" if self.updates else "unknown", time
 
     def to_json(self) -> dict[str, Any]:
-        """Unrounded; None where a time is not known."""
+        """Unrounded; None where updates or time are not known."""
         return {
             "model": self.name,
             "parameters": self.parameters,
-            "updates": self.updates,
+            "updates": self.updates or None,
             "training_seconds": self.seconds or None,
         }
 
