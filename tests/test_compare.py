@@ -280,6 +280,20 @@ def test_accuracy_by_place(figures: dict[str, Any], texts: Path) -> None:
     assert sum(s["accuracy"] * s["texts"] for s in stretches) == pytest.approx(found["accuracy"]["accuracy"] * TEXTS)
 
 
+def test_labelled_text_from_stdin_with_blank_lines_in_both_files(
+    classifier: Path, texts: Path, tmp_path: Path, nmt: Nmt
+) -> None:
+    rows, places = ((texts / f"kinds.{kind}").read_text("utf-8").split("\n")[:3] for kind in ("tsv", "position"))
+    found = []
+    for between in ([], [""]):
+        write(tmp_path / "places", [*places[:1], *between, *places[1:]])
+        words = ("--labelled", "-", "--positions", tmp_path / "places", "--json")
+        result = nmt("compare", classifier, *words, input="\n".join([*rows[:1], *between, *rows[1:]]))
+        assert result.exit_code == 0, result.stderr
+        found.append(result.stdout)
+    assert found[0] == found[1]
+
+
 def test_sources_from_stdin_and_one_model_alone(trained: Path, texts: Path, nmt: Nmt) -> None:
     source = (texts / "t.en").read_text(encoding="utf-8")
     result = nmt("compare", trained, "--source", "-", "--reference", texts / "t.de", input=source)
@@ -390,10 +404,15 @@ REFUSALS: list[tuple[list[str], int, str]] = [
     (["classifier", "--labelled", "empty"], 1, "empty must have lines, but is empty"),
     (["classifier", "--labelled", "blank"], 1, "blank must have lines that are not blank, but has none"),
     (["classifier", "--labelled", "t.en"], 1, "t.en:1 must hold exactly one tab, but holds 0"),
-    (["classifier", "--labelled", "strange.tsv"], 1, "strange.tsv"),
-    (["classifier", *CUES, "t.en"], 1, "t.en must have a line for each labelled text (40), but has 24"),
+    (
+        ["classifier", "--labelled", "strange.tsv"],
+        1,
+        "strange.tsv:2 has the label 'unheard', which classifier does not know",
+    ),
+    (["classifier", *CUES, "t.en"], 1, "t.en must have as many lines as kinds.tsv, but has 24 and that has 40"),
     (["classifier", *CUES, "words"], 1, "words:1 must be the place of a word, 0 to "),
     (["classifier", *CUES, "far"], 1, "far:1 must be the place of a word, 0 to "),
+    (["writer", "trained", *PAIR[:3], "-", "--text", "-"], 1, "standard input can be read once only"),
     (["writer", "--text", "t.en", "-o", "none/report"], 1, "none must be a folder, but there is none"),
     (["no-model", "-o", "/proc/report"], 1, "/proc must be a folder"),  # in which nobody can write, or none
     (["no-model", "-o", "/"], 2, "--output must be the name of a page, but is /"),
@@ -414,7 +433,7 @@ def here(
         ("blank", ["", "  "]),
         ("words", ["one"] * TEXTS),
         ("far", ["1000"] * TEXTS),
-        ("strange.tsv", ["unheard\tA text."]),
+        ("strange.tsv", ["", "unheard\tA text."]),
     ):
         write(tmp_path / name, lines)
     (tmp_path / "folder").mkdir()

@@ -108,6 +108,17 @@ def test_gradient_flow_of_given_text_and_a_picture(trained: Path, tmp_path: Path
     assert nmt("inspect", trained, table, "--gradient-flow").stdout == result.stdout
 
 
+@pytest.mark.parametrize(("fixture", "label"), [("writer", ""), ("classifier", "question\t")])
+def test_gradient_flow_of_standard_input(
+    fixture: str, label: str, tmp_path: Path, request: pytest.FixtureRequest, nmt: Nmt
+) -> None:
+    model = request.getfixturevalue(fixture)
+    file = write(tmp_path / "a", [line and label + line for line in LINES])
+    found = nmt("inspect", model, "-", "--gradient-flow", input=file.read_bytes())
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout == nmt("inspect", model, file, "--gradient-flow").stdout
+
+
 def test_gradient_flow_of_labelled_text(classifier: Path, tmp_path: Path, nmt: Nmt) -> None:
     """The label is no part of the text."""
     curves = []

@@ -15,9 +15,7 @@ def compare(
         list[str] | None, typer.Option(metavar="FILE", help="The translation of the --source at the same place.")
     ] = None,
     text: Annotated[str | None, typer.Option(metavar="FILE", help="For language models.")] = None,
-    labelled: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="For classifiers: label<TAB>text lines.")
-    ] = None,
+    labelled: Annotated[str | None, typer.Option(metavar="FILE", help="For classifiers: label<TAB>text lines.")] = None,
     positions: Annotated[
         str | None, typer.Option(metavar="FILE", help="Beside --labelled: the place of the word that decides, from 0.")
     ] = None,

@@ -10,7 +10,9 @@ def inspect(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model directory.")],
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE...", help="Text for --gradient-flow; without: the model's own dev split."),
+        typer.Argument(
+            metavar="FILE...", help="Text for --gradient-flow (-: stdin); without: the model's own dev split."
+        ),
     ] = None,
     gradient_flow: Annotated[
         bool, typer.Option("--gradient-flow", help="How far back the gradient of the loss reaches.")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from nmt_cli.corpus.columns import called
-from nmt_cli.corpus.labelled import LabelledFile
+from nmt_cli.corpus.columns import called, check_numbers, check_stdin
+from nmt_cli.corpus.labelled import labelled
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.evaluation.texts import check_counts, read, warn_of_form
 from nmt_cli.reports import flow
@@ -25,6 +25,7 @@ from nmt_cli.reports.translators import Translators
 from nmt_cli.reports.trial import TestSet
 from nmt_cli.reports.writers import Writers
 from nmt_cli.runs.files import check_output
+from nmt_cli.text.labels import Labels
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Wanted:
     sources: tuple[str, ...] = ()
     references: tuple[str, ...] = ()  # one for each source
     text: str | None = None
-    labelled: Path | None = None
+    labelled: str | None = None
     positions: str | None = None
 
 
@@ -156,6 +157,8 @@ def _check_texts(by_task: Mapping[str, Sequence[Contestant]], wanted: Wanted) ->
             raise ConfigError(f"{option} must be for a model of the task {task}, but none is given")
     if wanted.positions is not None and wanted.labelled is None:
         raise ConfigError("--positions must stand beside --labelled, but there is none")
+    others = [name for name in (wanted.text, wanted.labelled, wanted.positions) if name is not None]
+    check_stdin([*wanted.sources, *wanted.references, *others])
 
 
 def _translators(models: Sequence[Contestant], wanted: Wanted) -> Callable[[], Part]:
@@ -201,13 +204,22 @@ def _writers(models: Sequence[Contestant], wanted: Wanted) -> Callable[[], Part]
 
 
 def _classifiers(models: Sequence[Contestant], wanted: Wanted) -> Callable[[], Part]:
-    path = wanted.labelled or Path()
-    rows = [row for row in LabelledFile((path,)).read() if row[0]]
-    texts, labels = [text for text, _ in rows], [label for _, label in rows]
-    if not rows:
-        raise DataError(f"{path} must have lines that are not blank, but has none")
-    positions = _positions(wanted.positions, texts) if wanted.positions is not None else ()
-    return lambda: Classifiers.measure(models, LabelledSet(path.name, texts, labels, positions))
+    file = wanted.labelled or ""
+    name = called(file)
+    rows = list(labelled(read(file), name))  # blank lines too: line 7 of the one file is line 7 of the other
+    filled = [place for place, (text, _) in enumerate(rows) if text]
+    if not filled:
+        raise DataError(f"{name} must have lines that are not blank, but has none")
+    texts, labels = ([rows[place][column] for place in filled] for column in (0, 1))
+    for model in models:
+        known = Labels.load(model.directory.path)
+        for place, label in zip(filled, labels, strict=True):
+            if label not in known:
+                raise DataError(
+                    f"{name}:{place + 1} has the label '{label}', which {model.name} does not know", known.hint
+                )
+    positions = _positions(wanted.positions, name, [text for text, _ in rows]) if wanted.positions is not None else ()
+    return lambda: Classifiers.measure(models, LabelledSet(Path(name).name, texts, labels, positions))
 
 
 _MAKERS: dict[str, Callable[[Sequence[Contestant], Wanted], Callable[[], Part]]] = {
@@ -217,17 +229,15 @@ _MAKERS: dict[str, Callable[[Sequence[Contestant], Wanted], Callable[[], Part]]]
 }
 
 
-def _positions(name: str, texts: Sequence[str]) -> tuple[int, ...]:
-    """A whole number a line, the place of a word in the text that stands at the same place."""
+def _positions(name: str, beside: str, texts: Sequence[str]) -> tuple[int, ...]:
+    """A whole number a line, the place of a word in the text that stands beside it; beside a blank one anything may stand."""
     lines = read(name)
-    if len(lines) != len(texts):
-        raise DataError(
-            f"{called(name)} must have a line for each labelled text ({len(texts):,}), but has {len(lines):,}"
-        )
-    for number, (line, text) in enumerate(zip(lines, texts, strict=True), 1):
+    check_numbers([(beside, len(texts)), (name, len(lines))])
+    pairs = [(number, line, text) for number, (line, text) in enumerate(zip(lines, texts, strict=True), 1) if text]
+    for number, line, text in pairs:
         words = len(text.split())
         if not line.isdecimal() or int(line) >= words:
             raise DataError(
                 f"{called(name)}:{number} must be the place of a word, 0 to {words - 1}, but is '{line[:40]}'"
             )
-    return tuple(map(int, lines))
+    return tuple(int(line) for _, line, _ in pairs)

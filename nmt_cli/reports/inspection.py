@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt_cli.console import aligned
+from nmt_cli.corpus.columns import called
 from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
 from nmt_cli.corpus.files import FILES, LABEL
+from nmt_cli.corpus.labelled import labelled
+from nmt_cli.corpus.reader import STDIN
 from nmt_cli.errors import DataError
+from nmt_cli.evaluation.texts import read
 from nmt_cli.reports import flow
 from nmt_cli.reports.chart import LineChart
 from nmt_cli.reports.contestant import Contestant
 from nmt_cli.runs.directory import CORPUS, ModelDirectory
+from nmt_cli.text.normalize import normalize
 from nmt_cli.training.gradient_flow import gradient_flow
 
 
@@ -61,6 +66,10 @@ def _text(directory: ModelDirectory, paths: Sequence[Path]) -> list[Sequence[str
     """The columns of text."""
     kind = FILES[directory.manifest.task]
     columns = [place for place, name in enumerate(kind.columns) if name != LABEL]
+    if list(map(str, paths)) == [STDIN] and len(columns) == 1:
+        lines = read(STDIN)
+        texts = [text for text, _ in labelled(lines, called(STDIN))] if LABEL in kind.columns else map(normalize, lines)
+        return [list(filter(None, texts))]
     if paths:
         rows = [row for row in kind(tuple(paths)).read() if any(row)]
         return [[row[place] for row in rows] for place in columns]

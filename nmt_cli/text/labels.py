@@ -40,13 +40,15 @@ class Labels:
     def __contains__(self, name: object) -> bool:
         return name in self._ids
 
+    @property
+    def hint(self) -> str:
+        """The names, or the first of many."""
+        return f"one of: {', '.join(self.names[:20])}{', ...' if len(self) > 20 else ''}"
+
     def id_of(self, name: str, place: str) -> int:
         """Raises DataError, naming the ``place`` where it stands, for a label that is none of these."""
         if name not in self._ids:
-            raise DataError(
-                f"{place} must have a label that occurs in training, but has '{name}'",
-                f"one of: {', '.join(self.names[:20])}{', ...' if len(self) > 20 else ''}",
-            )
+            raise DataError(f"{place} must have a label that occurs in training, but has '{name}'", self.hint)
         return self._ids[name]
 
     def encode_all(self, names: Sequence[str]) -> list[list[int]]:
