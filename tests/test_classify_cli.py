@@ -246,11 +246,13 @@ def test_refusals_of_classify(words: list[str], code: int, message: str, classif
 def test_a_model_without_its_labels(classifier: Path, nmt: Nmt, tmp_path: Path) -> None:
     own = shutil.copytree(classifier, tmp_path / "own")
     for content, message in (
-        ("a\nb\n", "must have shape (2, 32), but has (3, 32)"),
+        ("a\nb\n", "labels.txt must hold the 3 labels of the model, but holds 2"),
+        ("a\nb\nc\nd\n", "labels.txt must hold the 3 labels of the model, but holds 4"),
+        ("", "own/labels.txt: labels must be at least two different ones, but are []"),
         (None, "must hold labels.txt, but does not"),
     ):
         (own / "labels.txt").unlink()
-        if content:
+        if content is not None:
             (own / "labels.txt").write_text(content, encoding="utf-8")
         assert message in said(nmt("classify", own, input="Why?\n"), 1)
 

@@ -48,6 +48,9 @@ def test_labels_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_missing_or_damaged(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"must hold labels\.txt, but does not"):
         Labels.load(tmp_path)
+    (tmp_path / "labels.txt").write_bytes(b"")
+    with pytest.raises(DataError, match=r"labels\.txt: labels must be at least two different ones, but are \[\]"):
+        Labels.load(tmp_path)
     (tmp_path / "labels.txt").write_bytes(b"\xff\n")
     with pytest.raises(DataError, match=r"labels\.txt must be UTF-8, but is damaged"):
         Labels.load(tmp_path)

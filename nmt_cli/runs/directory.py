@@ -106,9 +106,15 @@ class ModelDirectory:
         return self
 
     def model(self) -> Model:
-        """The best weights, ready to be used. Raises ModelError where they do not fit the settings."""
+        """The best weights, ready to be used. Raises ModelError where they do not fit the settings or the labels."""
         model = build(self.settings, self.sizes)
         weights, _ = read_tensors(self.path / WEIGHTS)
+        weighed = weights.get("output.bias")  # of a classifier: a number for each label
+        if self.labels is not None and weighed is not None and len(weighed) != len(self.labels):
+            raise ModelError(
+                f"{self.path / LABELS} must hold the {len(weighed)} labels of the model, but holds {len(self.labels)}",
+                "copy the folder again as a whole",
+            )
         load_weights(model, weights, str(self.path / WEIGHTS))
         return model.eval()
 

@@ -26,13 +26,15 @@ class Labels:
 
     @classmethod
     def load(cls, folder: Path) -> "Labels":
-        """Raises DataError where the folder holds no labels."""
+        """Raises DataError, with the path, where the folder holds no labels."""
         try:
             return cls(filter(None, (folder / FILE).read_text(encoding="utf-8").split("\n")))
         except FileNotFoundError:
             raise DataError(f"{folder} must hold {FILE}, but does not") from None
         except UnicodeDecodeError:
             raise DataError(f"{folder / FILE} must be UTF-8, but is damaged") from None
+        except DataError as error:
+            raise DataError(f"{folder / FILE}: {error.message}", error.hint) from None
 
     def __len__(self) -> int:
         return len(self.names)
