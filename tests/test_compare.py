@@ -133,7 +133,8 @@ def headings(page: str) -> list[str]:
 def test_tables_go_to_stdout_and_talk_to_stderr(reported: tuple[Result, Path], models: list[Path]) -> None:
     result, page = reported
     titles = (
-        "Quality and cost of translation models", "Which differences are more than chance", "BLEU by words in the source",
+        "Quality and cost of translation models", "Which differences of BLEU are more than chance",
+        "Which differences of chrF2 are more than chance", "BLEU by words in the source",
         "BLEU of several sentences in a line", "How far back the gradient reaches: translation models",
         "Perplexity and cost of language models", "How far back the gradient reaches: language models",
         "Accuracy and cost of classifiers", "Accuracy by the place of the word that decides",
@@ -321,10 +322,12 @@ def test_a_model_and_its_copy_differ_by_chance(trained: Path, few: list[str], tm
     result = nmt("compare", trained, twin, *few)
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.split("\n")
-    start = lines.index("Which differences are more than chance")
-    assert [line.split() for line in lines[start + 1 : start + 4]] == [
-        ["model", "1", "2"], ["1", "model", "·"], ["2", "twin", "·"],
-    ]  # fmt: skip
+    for metric in ("BLEU", "chrF2"):
+        start = lines.index(f"Which differences of {metric} are more than chance")
+        assert [line.split() for line in lines[start + 1 : start + 4]] == [
+            ["model", "1", "2"], ["1", "model", "·"], ["2", "twin", "·"],
+        ]  # fmt: skip
+    assert "1 pair is tested" in " ".join(result.stdout.split())
 
 
 def test_lines_that_are_split_are_said(trained: Path, texts: Path, tmp_path: Path, nmt: Nmt) -> None:
@@ -362,6 +365,18 @@ def test_perplexities_of_different_subwords_do_not_compare(
     assert not any("<strong>" in cell for cell in perplexities(tmp_path / "report.html"))
     assert nmt("compare", trained, twin, *few, "-o", tmp_path / "report").exit_code == 0
     assert all("<strong>" in cell for cell in perplexities(tmp_path / "report.html")), "twins are equally good"
+
+
+def test_perplexities_of_other_words_or_streams_have_no_best(
+    writer: Path, stream_writer: Path, texts: Path, tmp_path: Path, nmt: Nmt
+) -> None:
+    for other, marked in ((stream_writer, False), (copied(writer, tmp_path / "twin"), True)):
+        result = nmt("compare", writer, other, "--text", texts / "t.en", "-o", tmp_path / "report")
+        assert result.exit_code == 0, result.stderr
+        said = " ".join(result.stdout.split())
+        assert "<unk> % read as" in said
+        assert ("the figures do not compare" in said) is not marked
+        assert ("<strong>" in (tmp_path / "report.html").read_text(encoding="utf-8")) is marked
 
 
 def test_models_of_the_same_name_are_called_by_their_paths(

@@ -4,7 +4,8 @@
 
 N is what makes figures differ. For each token it depends on the vocabulary; for each word (what stands between spaces, and the end
 of each line) and in bits for each character (spaces and line ends counted) it does not, so that models with different vocabularies
-can be compared. The end of a line is predicted and counts, as in the published figures for whole words.
+can be compared, as long as they know the same words: all that is <unk> counts as one word, and the more a model does not know, the
+better its figures look. The end of a line is predicted and counts, as in the published figures for whole words.
 """
 
 import math
@@ -46,12 +47,12 @@ class Perplexity:
 
     @property
     def per_word(self) -> float:
-        """Compares over vocabularies."""
+        """Compares over vocabularies that know the same words."""
         return math.exp(min(_LARGEST, self.nll / max(1, self.size.words + self.size.lines)))
 
     @property
     def bits_per_character(self) -> float:
-        """Compares over vocabularies, and over languages somewhat."""
+        """Compares over vocabularies that know the same words, and over languages somewhat."""
         return self.nll / math.log(2) / max(1, self.size.characters + self.size.lines)
 
     def lines(self) -> list[str]:

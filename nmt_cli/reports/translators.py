@@ -95,7 +95,8 @@ class Translators:
         return [(trial.name, trial.signal) for trial in self.trials]
 
     def _rungs(self) -> list[Table]:
-        return [self._quality(), *([self._significance()] if len(self.trials) > 1 else [])]
+        differences = [self._significance(0), self._significance(1)] if len(self.trials) > 1 else []
+        return [self._quality(), *differences]
 
     def _quality(self) -> Table:
         columns = ("model", "BLEU", "chrF2", "perplexity", "words/s", *COST)
@@ -126,18 +127,21 @@ class Translators:
         folders = [trial.contestant.directory for trial in self.trials]
         return len({(folder.path / folder.tokenizer.file).read_bytes() for folder in folders}) == 1
 
-    def _significance(self) -> Table:
-        """BLEU of the row minus BLEU of the column, where that is more than chance. Columns are numbered: names are too wide."""
+    def _significance(self, place: int) -> Table:
+        """A score of the row minus that of the column, where that is more than chance. Columns are numbered: names are too wide."""
+        metric = self.trials[0].scores[place].name
         numbers = [str(number) for number in range(1, len(self.trials) + 1)]
         rows = tuple(
-            (f"{number} {one.name}", *(_difference(one, other) for other in self.trials))
+            (f"{number} {one.name}", *(_difference(one, other, place) for other in self.trials))
             for number, one in zip(numbers, self.trials, strict=True)
         )
+        pairs = len(self.trials) * (len(self.trials) - 1) // 2
         note = (
-            "BLEU of the row minus BLEU of the column. A dot: the difference may be chance "
-            f"(paired bootstrap, p not below {_CERTAIN:g}, each pair for itself)."
+            f"{metric} of the row minus {metric} of the column. A dot: the difference may be chance (paired bootstrap, p not below "
+            f"{_CERTAIN:g}, each pair for itself). {console.count(pairs, 'pair is', 'pairs are')} tested: where none differ, one in "
+            f"{1 / _CERTAIN:.0f} seems to."
         )
-        return Table("Which differences are more than chance", ("model", *numbers), rows, note)
+        return Table(f"Which differences of {metric} are more than chance", ("model", *numbers), rows, note)
 
     @cached_property
     def _drawn(self) -> list[int]:
@@ -216,9 +220,9 @@ class Translators:
             yield sentence, [heatmap(name, found, note="") for name, found in maps if found is not None]
 
 
-def _difference(one: Trial, other: Trial) -> str:
+def _difference(one: Trial, other: Trial, place: int) -> str:
     if one is other:
         return ""
-    difference = one.bleu.score - other.bleu.score
-    certain = p_value(difference, one.samples, other.samples) < _CERTAIN
+    difference = one.scores[place].score - other.scores[place].score
+    certain = p_value(difference, one.samples[place], other.samples[place]) < _CERTAIN
     return f"{difference:+.1f}" if certain else "·"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 
 from nmt_cli.evaluation import buckets
 from nmt_cli.evaluation.buckets import Bucket
-from nmt_cli.evaluation.metrics import MetricScore, bleu, count_bleu, each_score
+from nmt_cli.evaluation.counts import count
+from nmt_cli.evaluation.metrics import MetricScore, bleu, metrics_for, summarise
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.flags import SPLIT
@@ -73,7 +73,9 @@ class Trial:
 
     contestant: Contestant
     scores: tuple[MetricScore, MetricScore]  # BLEU and chrF2 of the first set
-    samples: NDArray[np.float64]  # (R,) BLEU of resamples of the first set: the same lines for every model
+    samples: tuple[
+        NDArray[np.float64], ...
+    ]  # (R,) the same of resamples of the first set: the same lines for every model
     loss: float  # nats a subword of the first set
     words_per_second: float  # of the source of the first set, on all cores, loading not counted
     buckets: tuple[Bucket, ...]  # over all sets
@@ -119,7 +121,10 @@ def measure(model: Contestant, sets: Sequence[TestSet]) -> Trial:
     larger = [first.joined(size) for size in SIZES[1:] if size <= len(first.sources)]
     written, speed = _translate(model, [*sets, *larger])
     outputs = [[translation.text for translation in each] for each in written]
-    score, chrf = islice(each_score(outputs[0], [first.references], language=language, resamples=_RESAMPLES), 2)
+    quick = metrics_for(language, lowercase=False)[:2]
+    counts = [count(metric, outputs[0], [first.references]) for metric in quick]
+    samples = [each.resampled(_RESAMPLES) for each in counts]
+    score, chrf = map(summarise, counts, samples)
     sources = [line for each in sets for line in each.sources]
     wanted = [line for each in sets for line in each.references]
     everything = [line for each in outputs[: len(sets)] for line in each]
@@ -127,7 +132,7 @@ def measure(model: Contestant, sets: Sequence[TestSet]) -> Trial:
     return Trial(
         contestant=model,
         scores=(score, chrf),
-        samples=count_bleu(outputs[0], [first.references], language=language).resampled(_RESAMPLES),
+        samples=tuple(samples),
         loss=mean_loss(directory, first.sources, first.references),
         words_per_second=speed,
         buckets=tuple(by_length),

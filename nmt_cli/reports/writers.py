@@ -17,7 +17,9 @@ from nmt_cli.training.tasks.lm import perplexity_of
 
 WORDS = (
     "Perplexity is the number of equally likely words among which a model would be as uncertain as it is about the next one: lower "
-    "is better. For each word, and in bits for each character, it compares over vocabularies; for each token it does not."
+    "is better. For each word, and in bits for each character, it compares over vocabularies of subwords or characters; for each "
+    "token it does not. Models of words compare only where the same share of the text is <unk>: whatever they do not know is one "
+    "word to them, which is easily guessed. And a text that is read as one stream is easier than the same lines each for itself."
 )
 
 
@@ -29,10 +31,16 @@ class Result:
     perplexity: Perplexity
     signal: flow.Signal
 
+    @property
+    def read_as(self) -> str:
+        """As in training."""
+        return "stream" if self.contestant.directory.settings.training.window else "lines"
+
     def to_json(self) -> dict[str, Any]:
         """Everything, unrounded."""
         return {
             **self.contestant.to_json(),
+            "read_as": self.read_as,
             "perplexity": self.perplexity.to_json(),
             "gradient_flow": self.signal.to_json(),
         }
@@ -81,19 +89,25 @@ class Writers:
         return [(result.contestant.name, result.signal) for result in self.results]
 
     def _perplexity(self) -> Table:
-        columns = ("model", "perplexity a word", "a token", "bits a character", *COST)
+        columns = ("model", "perplexity a word", "a token", "bits a character", "<unk> %", "read as", *COST)
         rows = tuple(
             (
                 result.contestant.name,
                 f"{result.perplexity.per_word:.2f}",
                 f"{result.perplexity.per_token:.2f}",
                 f"{result.perplexity.bits_per_character:.3f}",
+                f"{100 * result.perplexity.unknown / max(1, result.perplexity.tokens):.2f}",
+                result.read_as,
                 *result.contestant.cost,
             )
             for result in self.results
         )
-        marks = best((result.perplexity.per_word for result in self.results), 1, lowest=True)
-        marks |= best((result.perplexity.bits_per_character for result in self.results), 3, lowest=True)
         size = self.results[0].perplexity.size
         note = f"On {self.text}: {size.words:,} words in {console.count(size.lines, 'line')}. Lower is better."
+        marks: frozenset[tuple[int, int]] = frozenset()
+        if len({(row[4], row[5]) for row in rows}) == 1:
+            marks = best((result.perplexity.per_word for result in self.results), 1, lowest=True)
+            marks |= best((result.perplexity.bits_per_character for result in self.results), 3, lowest=True)
+        else:
+            note += " Where <unk> % or read as differ, the figures do not compare."
         return Table("Perplexity and cost of language models", columns, rows, note, marks)
