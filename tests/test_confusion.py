@@ -83,9 +83,19 @@ def test_what_is_said() -> None:
     assert len({len(line) for line in lines[2:5]}) == len({len(line) for line in lines[6:]}) == 1
 
 
+def test_a_matrix_that_is_too_wide_becomes_a_list() -> None:
+    names = [f"label{number:02}" for number in range(30)]
+    true, said = [*range(30), *range(12), 3], [*range(30), *range(1, 13), 4]
+    lines = Confusion.of(names, true, said).lines()
+    assert max(map(len, lines)) <= 80
+    rows = [line.split() for line in lines[-11:]]
+    assert rows[:3] == [["true", "said", "texts"], ["label03", "label04", "2"], ["label00", "label01", "1"]]
+
+
 def test_json_is_unrounded() -> None:
     found = Confusion.of(("a", "b"), [0, 0, 1], [0, 1, 1]).to_json()
     assert found["accuracy"] == 2 / 3
+    assert found["columns"] == ["a", "b"]
     assert found["confusion"] == {"a": [1, 1], "b": [0, 1]}
     assert found["labels"]["a"] == {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "texts": 2}
     assert (found["texts"], len(found["interval"])) == (3, 2)

@@ -51,8 +51,10 @@ def test_parts_make_the_whole(trained: Path, nmt: Nmt) -> None:
     """A shared table counts once."""
     table = nmt("inspect", trained).stdout.split("\n\n")[1].split("\n")
     assert table[0].split() == ["part", "parameters", "share"]
-    rows = [line.split() for line in table[1:]]
+    *rows, shared = [line.split() for line in table[1:]]
+    assert " ".join(shared) == "encoder.embedding is shared with decoder.embedding and output.embedding"
     model = ModelDirectory.open(trained).model()
+    assert facts(nmt("inspect", trained).stdout)["parameters"] == f"{sum(p.numel() for p in model.parameters()):,}"
     assert sum(int(row[1].replace(",", "")) for row in rows) == sum(p.numel() for p in model.parameters())
     assert sum(float(row[2]) for row in rows) == pytest.approx(100, abs=0.5)
     assert "encoder.embedding" in {row[0] for row in rows}

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt_cli.console import aligned
+from nmt_cli.console import aligned, width
 
+_MOST = 10  # confusions that are shown of a matrix that is too wide
 _Z = 1.96  # standard errors to either side of a 95 % interval
 
 
@@ -75,8 +76,15 @@ class Confusion:
         seen = [label.f1 for label, n in zip(self.labels, self.table.sum(0) + self.table.sum(1), strict=True) if n]
         return sum(seen) / len(seen)
 
+    @property
+    def confusions(self) -> list[tuple[str, str, int]]:
+        """The true label, the one that was said instead, and how often: the most frequent first."""
+        names, wrong = self.names, np.argwhere(self.table).tolist()
+        found = [(names[true], names[said], int(self.table[true, said])) for true, said in wrong if true != said]
+        return sorted(found, key=lambda each: -each[2])
+
     def lines(self) -> list[str]:
-        """For a person: the figures, a table of the labels, the confusion matrix."""
+        """For a person: the figures, a table of the labels, the confusion matrix or, where it is too wide, the worst of it."""
         low, high = self.interval
         figures = f"accuracy {100 * self.accuracy:.1f} [{100 * low:.1f}, {100 * high:.1f}]  macro F1 {100 * self.macro_f1:.1f}"
         scores = [("", "precision", "recall", "F1", "texts")] + [
@@ -92,7 +100,11 @@ class Confusion:
         matrix = [("true \\ said", *self.names)] + [
             (name, *(f"{count:,}" for count in row)) for name, row in zip(self.names, self.table.tolist(), strict=True)
         ]
-        return [f"{figures}  {self.texts:,} texts", "", *aligned(scores), "", *aligned(matrix)]
+        shown = aligned(matrix)
+        if len(shown[0]) > width():
+            most = self.confusions[:_MOST]
+            shown = aligned([("true", "said", "texts"), *((true, said, f"{count:,}") for true, said, count in most)])
+        return [f"{figures}  {self.texts:,} texts", "", *aligned(scores), "", *shown]
 
     def to_json(self) -> dict[str, Any]:
         """Everything, unrounded."""
@@ -106,5 +118,6 @@ class Confusion:
             "macro_f1": self.macro_f1,
             "texts": self.texts,
             "labels": labels,
+            "columns": list(self.names),  # of each row of "confusion"
             "confusion": dict(zip(self.names, self.table.tolist(), strict=True)),
         }

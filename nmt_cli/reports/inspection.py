@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch.nn import Parameter
+
 from nmt_cli.console import aligned
 from nmt_cli.corpus.columns import called
 from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
@@ -26,14 +28,14 @@ def lines(directory: ModelDirectory) -> list[str]:
     """All of it, a fact a line, then the parameters by part."""
     manifest, settings = directory.manifest, directory.settings
     contestant = Contestant(directory.path.resolve().name, directory)
-    parameters, updates, time = contestant.cost
+    _, updates, time = contestant.cost
     facts = [
         ("task", manifest.task),
         ("languages", "-".join(manifest.languages)),
         ("architecture", settings.model.architecture),
         ("vocabulary", f"{directory.tokenizer.size:,} {settings.data.units}s"),
         *([("labels", ", ".join(directory.labels.names))] if directory.labels else []),
-        ("parameters", parameters),
+        ("parameters", f"{contestant.parameters:,}"),
         ("updates", updates),
         ("training", f"{time}{'' if manifest.finished else ', not finished'}"),
         ("command", manifest.command),
@@ -45,13 +47,18 @@ def lines(directory: ModelDirectory) -> list[str]:
 
 
 def _parts(directory: ModelDirectory) -> list[str]:
-    """How many parameters each part of the model has; a shared one counts where it is met first."""
+    """How many parameters each part of the model has; a shared one counts where it is met first, and a line says with whom."""
     sizes: Counter[str] = Counter()
-    for name, parameter in directory.model().named_parameters():
-        sizes[".".join(name.split(".")[:2])] += parameter.numel()
+    users: dict[Parameter, dict[str, None]] = {}  # of each, in order
+    for name, parameter in directory.model().named_parameters(remove_duplicate=False):
+        part = ".".join(name.split(".")[:2])
+        sizes[part] += 0 if parameter in users else parameter.numel()
+        users.setdefault(parameter, {})[part] = None
     total = sizes.total()
-    rows = [(name, f"{size:,}", f"{100 * size / total:.1f} %") for name, size in sizes.most_common()]
-    return aligned([("part", "parameters", "share"), *rows])
+    rows = [(name, f"{size:,}", f"{100 * size / total:.1f} %") for name, size in sizes.most_common() if size]
+    shared = dict.fromkeys(tuple(parts) for parts in users.values() if len(parts) > 1)
+    said = [f"{owner} is shared with {' and '.join(others)}" for owner, *others in shared]
+    return [*aligned([("part", "parameters", "share"), *rows]), *said]
 
 
 def flow_chart(directory: ModelDirectory, paths: Sequence[Path]) -> LineChart:

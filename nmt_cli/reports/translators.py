@@ -138,8 +138,8 @@ class Translators:
         pairs = len(self.trials) * (len(self.trials) - 1) // 2
         note = (
             f"{metric} of the row minus {metric} of the column. A dot: the difference may be chance (paired bootstrap, p not below "
-            f"{_CERTAIN:g}, each pair for itself). {console.count(pairs, 'pair is', 'pairs are')} tested: where none differ, one in "
-            f"{1 / _CERTAIN:.0f} seems to."
+            f"{_CERTAIN:g}, each pair for itself). {console.count(pairs, 'pair is', 'pairs are')} tested: "
+            f"where none differ, one in {1 / _CERTAIN:.0f} seems to."
         )
         return Table(f"Which differences of {metric} are more than chance", ("model", *numbers), rows, note)
 
