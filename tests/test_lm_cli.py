@@ -305,7 +305,7 @@ def test_the_formats_agree(kind: str, here: Path, nmt: Nmt, request: pytest.Fixt
         (here / "t.de").write_text(nmt("translate", model, "--search", "greedy", input=source).stdout, encoding="utf-8")
     files = ("t.en", "t.de") if kind.startswith("trained") else ("t.en",)
     text = lines_of((here / files[-1]).read_text(encoding="utf-8"))
-    plain = [float(line) for line in lines_of(nmt("logprob", model, *files).stdout)]
+    plain = [float(line or 0) for line in lines_of(nmt("logprob", model, *files).stdout)]
     table = [line.split("\t") for line in lines_of(nmt("logprob", model, *files, "--format", "tsv").stdout)]
     rows = jsonl(nmt("logprob", model, *files, "--format", "jsonl").stdout)
     assert len(text) == len(plain) == len(table) == len(rows) == 22
@@ -334,10 +334,10 @@ def test_a_translation_is_as_probable_as_its_search_said(
     found = nmt("translate", model, "t.en", "--format", "tsv", "--search", "greedy").stdout
     rows = [line.split("\t") for line in lines_of(found)]
     (here / "t.de").write_text("".join(f"{row[4]}\n" for row in rows), encoding="utf-8")
-    scored = [float(line) for line in lines_of(nmt("logprob", model, "t.en", "t.de").stdout)]
+    scored = [float(line or 0) for line in lines_of(nmt("logprob", model, "t.en", "t.de").stdout)]
     agree = sum(abs(float(row[3]) - value) < 1e-3 for row, value in zip(rows, scored, strict=True))
     assert agree >= 12
-    other = [float(line) for line in lines_of(nmt("logprob", model, "t.en", "t.en").stdout)]
+    other = [float(line or 0) for line in lines_of(nmt("logprob", model, "t.en", "t.en").stdout)]
     assert sum(scored) > sum(other), "its own translation is more probable than the source itself"
 
 
@@ -366,7 +366,7 @@ def test_a_line_of_a_stream_is_scored_behind_those_before_it(
     (here / "two").write_text("".join(reversed(text.splitlines(keepends=True))), encoding="utf-8")
     for model, alike in ((word_writer, True), (stream_writer, False)):
         first, second = (
-            sorted(float(line) for line in lines_of(nmt("logprob", model, name).stdout)) for name in ("one", "two")
+            sorted(float(line or 0) for line in lines_of(nmt("logprob", model, name).stdout)) for name in ("one", "two")
         )
         assert (first == pytest.approx(second, abs=1e-5)) == alike
 
@@ -582,3 +582,23 @@ def test_ctrl_c_ends_it_at_once(
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.decode() == "interrupted\n"
+
+
+def test_words_that_the_model_does_not_know_are_said(writer: Path, stream_writer: Path, nmt: Nmt) -> None:
+    words = ("--prompt", "the xyzzy and plugh xyzzy", "--max-length", 2)
+    said = "warning: 2 words of the prompt are unknown to the model: xyzzy, plugh\n"
+    assert nmt("generate", stream_writer, *words).stderr == said
+    assert nmt("generate", writer, *words).stderr == "", "subwords know every word"
+    found = nmt("logprob", stream_writer, "-", input="the xyzzy\n\nand plugh\n")
+    assert found.stderr == "2 of 6 tokens are <unk>: all that the model does not know is one word\n"
+    assert [bool(line) for line in found.stdout.split("\n")] == [True, False, True, False], (
+        "a blank line for a blank one"
+    )
+
+
+def test_equal_texts_are_said_to_be_equal(writer: Path, nmt: Nmt) -> None:
+    words = ("--max-length", 2, "--temperature", 0)
+    found = nmt("generate", writer, *words, "-n", 2)
+    assert found.stderr == "nothing is left to chance: the 2 texts of a prompt are one and the same\n"
+    assert len(set(found.stdout.split("\n")[:-1])) == 1
+    assert nmt("generate", writer, *words).stderr == ""

@@ -39,7 +39,7 @@ def objects(text: str) -> list[dict[str, Any]]:
 
 
 def numbers(text: str) -> list[float]:
-    return [float(line) for line in lines_of(text)]
+    return [float(line or 0) for line in lines_of(text)]  # blank for a blank text
 
 
 SEARCHES = {

@@ -33,6 +33,7 @@ def generate(
     import json
     from dataclasses import asdict
 
+    from nmt_cli import console
     from nmt_cli.inference.generator import Generator, Wish
     from nmt_cli.runs.directory import ModelDirectory
     from nmt_cli.search.head import Head
@@ -42,5 +43,11 @@ def generate(
     if temperature == 0:
         head = Head(top_k=1)
     wish = Wish(tuple(prompt or ("",)), number, max_length, head, seed)
-    for written in Generator.open(ModelDirectory.open(model)).write(wish):
+    generator = Generator.open(ModelDirectory.open(model))
+    if unknown := generator.unknown(wish.prompts):
+        words = console.count(len(unknown), "word of the prompt is", "words of the prompt are")
+        console.warn(f"{words} unknown to the model: {', '.join(unknown)}")
+    if head.top_k == 1 and number > 1:
+        console.say(f"nothing is left to chance: the {number:,} texts of a prompt are one and the same")
+    for written in generator.write(wish):
         print(json.dumps(asdict(written), ensure_ascii=False) if in_json else written.text, flush=True)

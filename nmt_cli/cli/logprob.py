@@ -52,6 +52,7 @@ def logprob(
     from nmt_cli.inference.opinions import FORMATS, opinions
     from nmt_cli.inference.scorer import SCORERS
     from nmt_cli.runs.directory import ModelDirectory
+    from nmt_cli.text.tokenizer import UNK
 
     given, form = INPUTS[input_](), FORMATS[format_]
     if total and format_ == "tsv":
@@ -61,17 +62,23 @@ def logprob(
     if task not in SCORERS:
         raise ModelError(f"{model} must be a language model or a translation model, but is for the task {task}")
     scorer = SCORERS[task].open(directory)
-    summary, otherwise = Summary.of(given.judged(files, scorer.columns)), 0
+    summary, otherwise, unknown = Summary.of(given.judged(files, scorer.columns)), 0, 0
     written = form.of(directory.tokenizer, scorer.columns)
     found = opinions(scorer, given.read(files, scorer.columns))
     for line, scored in console.tracked(found, "judging", None) if total or not sys.stdout.isatty() else found:
         summary, otherwise = summary.plus(scored), otherwise + sum(one.otherwise for one in scored)
+        unknown += sum(one.tokens.count(UNK) for one in scored)
         if not total:
             print(written.write(line, scored))
     if total:
         print(json.dumps(summary.to_json(), ensure_ascii=False) if format_ == "jsonl" else "\n".join(summary.lines()))
     elif len(summary.names) > 1:
         console.say(str(summary.contrast))
+    if unknown:
+        tokens = console.count(sum(each.tokens for each in summary.totals), "token")
+        console.say(
+            f"{unknown:,} of {tokens} {'is' if unknown == 1 else 'are'} <unk>: all that the model does not know is one word"
+        )
     if otherwise:
         texts = console.count(otherwise, "text")
         console.say(f"{texts} would be cut into other tokens by the tokenizer: the tokens that were given count")

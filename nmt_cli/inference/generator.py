@@ -19,7 +19,7 @@ from nmt_cli.search.base import Hypothesis
 from nmt_cli.search.head import Head
 from nmt_cli.search.sampling import Sampler
 from nmt_cli.text.normalize import normalize
-from nmt_cli.text.tokenizer import EOS, Tokenizer
+from nmt_cli.text.tokenizer import EOS, UNK, Tokenizer
 
 _ROWS = 64  # written at once
 
@@ -65,6 +65,11 @@ class Generator:
         """Raises ModelError where the model is no language model."""
         directory.of_task("lm", "a language model")
         return cls(directory.tokenizer, cast("Decodable[Any]", directory.model()))
+
+    def unknown(self, prompts: Sequence[str]) -> list[str]:
+        """Words of the prompts of which the model does not know all."""
+        words = dict.fromkeys(word for prompt in prompts for word in normalize(prompt).split())
+        return [word for word in words if UNK in self.tokenizer.encode(word)]
 
     def write(self, wish: Wish) -> Iterator[Written]:
         """All samples of the first prompt, then of the next. What one becomes does not depend on the others."""

@@ -1,6 +1,6 @@
 """What ``nmt logprob`` writes: of each text that is given, what the model thinks of it.
 
-text    the log-probability; a line for each text
+text    the log-probability; a line for each text, blank for a blank one
 tsv     number of the line, rank among its texts, log-probability, tokens, perplexity, text
 jsonl   an object for each line: text (and translation), log_prob, perplexity, and of each token its id ("tokens"), its name
         ("pieces") and its log-probability ("log_probs"); several texts of a line are its "candidates", and the first of them stands
@@ -71,9 +71,9 @@ class Text:
         return cls()
 
     def write(self, line: Given, found: Sequence[Scored]) -> str:
-        """One for each text."""
+        """One for each text that is not blank."""
         del line
-        return "\n".join(f"{scored.log_prob:.6f}" for scored in found)
+        return "\n".join(f"{scored.log_prob:.6f}" if scored.tokens else "" for scored in found)
 
 
 @dataclass(frozen=True)
