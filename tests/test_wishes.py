@@ -1,19 +1,33 @@
 """What a user forbids, wishes for, or lets translate together, as it is typed."""
 
 import json
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from nmt_cli.cli.searching import SearchTyped
 from nmt_cli.errors import DataError
 from nmt_cli.inference.glossary import Glossary
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.text.tokenizer import EOS
 
-from .conftest import Nmt
+from .conftest import Nmt, run_nmt
 
 TEXT = "Your brother is a teacher.\n\nWhy do you sing?\n"
+
+
+@pytest.fixture(scope="session")
+def reader(trained: Path, small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A language model of the target language with the vocabulary of the translator, hardly trained."""
+    folder = tmp_path_factory.mktemp("reader")
+    words = ("preprocess", small / "a.de", "--task", "lm", "--tokenizer", trained, "-o", folder / "d")
+    tiny = ("--set", "model.width=16", "--set", "model.hidden=16", "--set", "training.learning_rate=0.01")
+    for command in (words, ("train", folder / "d", "-o", folder / "lm", "--preset", "lm-rnn", "--updates", 60, *tiny)):
+        result = run_nmt(*command)
+        assert result.exit_code == 0, result.stderr
+    return folder / "lm"
 
 
 def lines(trained: Path, nmt: Nmt, *options: object, text: str = TEXT, code: int = 0) -> list[str]:
@@ -126,22 +140,16 @@ def test_members_of_an_ensemble(trained: Path, trained_lstm: Path, small: Path, 
     assert "must be above 0" in lines(trained, nmt, "--ensemble", trained, "--weight", 0, "--weight", 1, code=2)[0]
 
 
-def test_a_language_model_beside_it(trained: Path, writer: Path, small: Path, nmt: Nmt, tmp_path: Path) -> None:
+def test_a_language_model_beside_it(trained: Path, writer: Path, reader: Path, nmt: Nmt) -> None:
     refused = lines(trained, nmt, "--lm", writer, code=1)
     assert refused == [
         f"error: {writer} must have the vocabulary of {trained}, but has another",
         f"hint: nmt preprocess --tokenizer {trained} prepares a corpus for it",
     ]
-    corpus, model = tmp_path / "d", tmp_path / "lm"
-    prepared = nmt("preprocess", small / "a.de", "--task", "lm", "--tokenizer", trained, "-o", corpus)
-    assert prepared.exit_code == 0, prepared.stderr
-    tiny = ("--set", "model.width=16", "--set", "model.hidden=16", "--set", "training.learning_rate=0.01")
-    done = nmt("train", corpus, "-o", model, "--preset", "lm-rnn", "--updates", 60, *tiny)
-    assert done.exit_code == 0, done.stderr
-    assert lines(trained, nmt, "--lm", model, "--lm-weight", 0) == lines(trained, nmt)
-    fused = lines(trained, nmt, "--lm", model, "--lm-weight", 3)
+    assert lines(trained, nmt, "--lm", reader, "--lm-weight", 0) == lines(trained, nmt)
+    fused = lines(trained, nmt, "--lm", reader, "--lm-weight", 3)
     assert fused != lines(trained, nmt)
-    assert lines(trained, nmt, "--lm", model, "--lm-weight", 3, "--workers", 2) == fused
+    assert lines(trained, nmt, "--lm", reader, "--lm-weight", 3, "--workers", 2) == fused
     assert lines(trained, nmt, "--lm", trained, code=1)[0].endswith(
         "must be a language model, but was trained for the task translate"
     )
@@ -171,6 +179,45 @@ def test_what_is_out_of_range(options: list[str], said: str, trained: Path, nmt:
 def test_norms_and_patience(trained: Path, trained_lstm: Path, nmt: Nmt) -> None:
     assert len(lines(trained, nmt, "--norm", "google", "--length-penalty", 0.6, "--patience", 1)) == 3
     assert len(lines(trained_lstm, nmt, "--coverage", 0.2)) == 3
+
+
+GROUPS = {
+    "beam": "--search beam --beam 4 --n-best 2 --length-penalty 0.6 --norm google --patience 1",
+    "coverage": "--coverage 0.2",
+    "sample": "--search sample --temperature 1.2 --top-k 30 --top-p 0.9 --min-p 0.01 --epsilon 0.001 --seed 3",
+    "diverse": "--search diverse --beam 4 --groups 2 --diversity 0.7",
+    "mbr": "--search mbr --samples 6 --mbr-candidates sample --utility bleu --mbr-aggregate",
+    "exact": "--search exact --beam 2 --length-penalty 0 --nodes 40 --seconds 60",
+    "limits": "--ban ist --no-repeat 2 --repetition-penalty 1.2 --min-length 3 --max-length 9 --glossary TERMS",
+    "together": "--ensemble LSTM --weight 2 --weight 1 --lm READER --lm-weight 0.1",
+}
+"""Every option of a search, once."""
+
+
+def test_every_option_of_a_search_is_in_a_group() -> None:
+    words = {word for options in GROUPS.values() for word in options.split() if word.startswith("--")}
+    assert words == {f"--{field.name.replace('_', '-')}" for field in fields(SearchTyped)}
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_a_model_is_evaluated_as_it_translates(
+    group: str, trained: Path, trained_lstm: Path, reader: Path, small: Path, tmp_path: Path, nmt: Nmt
+) -> None:
+    """With every option of a search: what is measured is what a user of these options gets."""
+    (tmp_path / "terms.tsv").write_text("teacher\tLehrerin\n", encoding="utf-8")
+    for side in ("en", "de"):
+        kept = (small / f"a.{side}").read_text(encoding="utf-8").split("\n")[:6]
+        (tmp_path / f"t.{side}").write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    places = {"TERMS": tmp_path / "terms.tsv", "LSTM": trained_lstm, "READER": reader}
+    options = [places.get(word, word) for word in GROUPS[group].split()]
+    model = trained_lstm if group == "coverage" else trained
+    files = (tmp_path / "t.en", tmp_path / "t.de")
+    measured = nmt("evaluate", model, *files, *options, "--resamples", 0, "-o", tmp_path / "out")
+    assert measured.exit_code == 0, measured.stderr
+    text = files[0].read_text(encoding="utf-8")
+    translated = lines(model, nmt, *options, text=text)[:: 2 if group == "beam" else 1]  # the best of each list
+    assert (tmp_path / "out").read_text(encoding="utf-8").split("\n")[:-1] == translated
+    assert translated != lines(model, nmt, text=text) or group in ("beam", "coverage"), "the options were heard"
 
 
 def test_the_units_of_another_corpus(small: Path, trained: Path, nmt: Nmt, tmp_path: Path) -> None:
