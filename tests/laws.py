@@ -15,7 +15,7 @@ from nmt_cli.models.base import Decodable
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import noise
 from nmt_cli.search.ancestral import Greedy
-from nmt_cli.search.base import Hypothesis, SearchStrategy, Sentences
+from nmt_cli.search.base import Hypothesis, Search, Sentences
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.diverse import DiverseBeamSearch
 from nmt_cli.search.exact import ExactSearch
@@ -31,7 +31,7 @@ from tests.tiny import VOCABULARY, alone
 Model = Decodable[Any]
 
 
-def run(model: Model, strategy: SearchStrategy, source: Sequences, sentences: Sentences) -> list[list[Hypothesis]]:
+def run(model: Model, strategy: Search, source: Sequences, sentences: Sentences) -> list[list[Hypothesis]]:
     """Encode and search."""
     with torch.no_grad():
         return strategy(model, *model.start(source), sentences)
@@ -81,7 +81,7 @@ def prefixes_are_steps(model: Model, batch: Batch) -> None:
                 torch.testing.assert_close(found.log_probs()[0], turn, rtol=0, atol=1e-9)
 
 
-def neighbours_change_nothing(model: Model, strategy: SearchStrategy, source: Sequences) -> None:
+def neighbours_change_nothing(model: Model, strategy: Search, source: Sequences) -> None:
     """Law 2, float64: a sentence alone, or among others, or in another order: the same ids, scores within 1e-9."""
     sentences = sentences_of(source)
     together = run(model, strategy, source, sentences)
@@ -96,7 +96,7 @@ def neighbours_change_nothing(model: Model, strategy: SearchStrategy, source: Se
                 assert abs(one.log_prob - two.log_prob) < 1e-9
 
 
-def neighbours_change_only_ties(model: Model, judge: Model, strategy: SearchStrategy, source: Sequences) -> None:
+def neighbours_change_only_ties(model: Model, judge: Model, strategy: Search, source: Sequences) -> None:
     """Law 2, float32: ids may differ only where ``judge``, the same model in float64, sees a tie closer than 1e-4."""
     sentences = sentences_of(source)
     for index, together in enumerate(run(model, strategy, source, sentences)):
@@ -111,7 +111,7 @@ def neighbours_change_only_ties(model: Model, judge: Model, strategy: SearchStra
             assert abs(ratios[0] - ratios[1]) < 1e-4
 
 
-def forced_decoding_agrees(model: Model, strategy: SearchStrategy, source: Sequences) -> None:
+def forced_decoding_agrees(model: Model, strategy: Search, source: Sequences) -> None:
     """Law 3: scoring the ids of a hypothesis gives its log_prob; it is complete and within its limit."""
     sentences = sentences_of(source)
     for index, found in enumerate(run(model, strategy, source, sentences)):

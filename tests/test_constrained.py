@@ -14,6 +14,7 @@ from nmt_cli.search.constrained import Constrained, ConstrainedBeam, Progress
 from nmt_cli.search.normalization import LengthPower
 from nmt_cli.search.processed import Processed, ProcessedState
 from nmt_cli.search.processors import BannedWords
+from nmt_cli.search.restricted import Restricted
 from nmt_cli.text.tokenizer import EOS
 from tests import laws, oracles
 from tests.test_processors import NO_PREFIX
@@ -44,7 +45,7 @@ def found(
 def test_the_terms_are_there(name: str) -> None:
     """And a search without terms leaves them out: the test could fail."""
     model, source = random_model(name, seed=1), random_batch(len(TERMS), seed=1).source
-    limits = [1, 4, 6, 3, 9, 5]
+    limits = [2, 6, 9, 7, 11, 8]
     free = laws.run(model, BeamSearch(5), source, Sentences.of(torch.tensor(limits)))
     assert not all(holds(group[0].tokens, terms) for group, terms in zip(free, TERMS, strict=True))
     for search in (ConstrainedBeam(1), ConstrainedBeam(5, 3), ConstrainedBeam(6, 2, LengthPower(0))):
@@ -56,7 +57,7 @@ def test_the_terms_are_there(name: str) -> None:
                 assert holds(hypothesis.tokens, TERMS[index])
                 assert hypothesis.tokens[-1] == EOS
                 assert EOS not in hypothesis.tokens[:-1]
-                assert len(hypothesis.tokens) <= limits[index] + sum(map(len, TERMS[index]))
+                assert len(hypothesis.tokens) <= limits[index]
                 wanted = oracles.log_prob(model, alone(source, index), hypothesis.tokens)
                 assert hypothesis.log_prob == pytest.approx(wanted, abs=1e-9)
 
@@ -66,7 +67,7 @@ def test_the_terms_are_there(name: str) -> None:
 def test_a_wide_beam_is_the_best_that_holds_them(name: str, exponent: float) -> None:
     model, source = random_model(name, seed=2), random_batch(4, seed=2).source
     terms: list[tuple[Ids, ...]] = [((5,),), ((6, 7),), ((8,), (4,)), ((9, 9),)]
-    limits = [4 - sum(map(len, own)) for own in terms]  # the search adds the terms: 4 for all
+    limits = [4] * 4
     search = ConstrainedBeam((VOCABULARY - 3) ** 4, 3, LengthPower(exponent))
     for index, group in enumerate(found(model, search, source, limits, terms)):
         every = oracles.every_output(model, alone(source, index), 4, VOCABULARY, lambda length: length**exponent)
@@ -125,3 +126,17 @@ def test_terms_that_are_forbidden_give_a_translation_without_them() -> None:
         )
     assert 7 not in groups[0][0].tokens
     assert 8 in groups[1][0].tokens
+
+
+def test_terms_have_room_but_not_beyond_the_longest() -> None:
+    model, source = random_model("recurrent", seed=6), random_batch(3, seed=6).source
+    wishes = [Wish(terms=((6, 7, 8),)), Wish(), Wish(terms=((5,),))]
+    sentences = Sentences.of(torch.tensor([1, 1, 1]), wishes=wishes)
+    search = Constrained(BeamSearch(3), ConstrainedBeam(3))
+    found_within = {
+        longest: laws.run(model, Restricted(search, longest=longest), source, sentences) for longest in (None, 3)
+    }
+    assert [group[0].tokens for group in found_within[None]] == [(6, 7, 8, EOS), (EOS,), (5, EOS)]
+    assert [len(group[0].tokens) <= 3 for group in found_within[3]] == [True] * 3
+    assert found_within[3][2][0].tokens == (5, EOS)
+    assert not holds(found_within[3][0][0].tokens, wishes[0].terms), "no room: a translation without them"

@@ -77,13 +77,11 @@ class ConstrainedBeam:
         return self.width
 
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
-        """As in Search; the terms are those that the sentences wish for.
+        """As in Search; the terms are those that the sentences wish for, and their limits have room for them.
 
-        The limits grow by the lengths of the terms, so that there is room for them. A sentence whose terms the scorer forbids
-        gets no hypothesis at all.
+        A sentence whose terms the scorer forbids, or that are too long for its limit, gets no hypothesis at all.
         """
-        terms = [wish.terms for wish in sentences.wishes]
-        limits = [int(limit) + sum(map(len, own)) for limit, own in zip(sentences.limits, terms, strict=True)]
+        terms, limits = [wish.terms for wish in sentences.wishes], sentences.limits.tolist()
         live = [[Candidate((), 0.0, Progress(own), row)] for row, own in enumerate(terms)]
         finished: list[list[Hypothesis]] = [[] for _ in limits]
         for length in range(1, max(limits) + 1):

@@ -56,10 +56,10 @@ class Restricted:
         return self.search(processed, tokens, within, replace(sentences, limits=limits))
 
     def _limited(self, sentences: Sentences) -> Sentences:
-        """With the limits that are asked for."""
-        if self.longest is None:
-            return sentences
-        return replace(sentences, limits=sentences.limits.clamp(max=self.longest))
+        """With room for the terms that a sentence wishes for, but no more than was asked for in all."""
+        terms = torch.tensor([sum(map(len, wish.terms)) for wish in sentences.wishes])
+        limits = sentences.limits + terms
+        return replace(sentences, limits=limits if self.longest is None else limits.clamp(max=self.longest))
 
 
 def _prefixes(sentences: Sentences) -> Prefixes:
