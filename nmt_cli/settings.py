@@ -72,17 +72,22 @@ class TrainingSettings(Section):
     seed: int = Field(default=1, ge=0, lt=2**31)
     batch_tokens: int = Field(default=4096, ge=16)  # target tokens of a batch, padding counted
     accumulate: int = Field(default=1, ge=1)  # batches whose gradients make one update
+    workers: int = Field(default=1, ge=1, le=1024)  # processes that share each batch
     updates: int = Field(default=10_000, ge=1)  # the plan: the learning rate reaches zero here
     minutes: float | None = Field(default=None, gt=0)  # plan the updates by the clock instead
     learning_rate: float = Field(default=2e-3, gt=0, lt=1)  # the peak, reached after the warm-up
     warmup: int = Field(default=400, ge=1)  # updates
-    decay: float = Field(default=0.5, gt=0, lt=1)  # the share of all updates in which the rate falls linearly to zero
+    after_warmup: Literal["constant", "inverse-sqrt"] = "constant"  # the rate until it falls to zero
+    decay: float = Field(default=0.5, ge=0, lt=1)  # the share of all updates in which the rate falls to zero
+    decay_shape: Literal["linear", "cosine"] = "linear"
     patience: int = Field(default=10, ge=1)  # validations without a better score before the decay starts early
     validate_every: int = Field(default=100, ge=1)  # updates
     window: int = Field(default=0, ge=0)  # a text is one stream, learnt so many tokens at a time; 0: line by line
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    r_drop: float = Field(default=0.0, ge=0)  # weight of what two passes under different dropout disagree in; 0: one pass
     clip_norm: float = Field(default=1.0, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
+    ema: float = Field(default=0.0, ge=0, lt=1)  # decay of the moving average of the weights that is kept; 0: none
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.98, ge=0, lt=1)
 

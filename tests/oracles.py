@@ -2,9 +2,10 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from functools import cache
+from itertools import product
 from typing import Any, TypeVar
 
 import torch
@@ -128,6 +129,14 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Te
     wanted = torch.full_like(log_probs, smoothing / logits.shape[1])
     wanted[torch.arange(len(targets)), targets] += 1 - smoothing
     return -(wanted * log_probs).sum(), -log_probs[torch.arange(len(targets)), targets].sum()
+
+
+def agreement(logits: tuple[Tensor, Tensor], targets: Tensor, smoothing: float, weight: float) -> tuple[Tensor, Tensor]:
+    """R-Drop, half of equation 4 of Liang et al. 2021: from the whole logits (M, V') of two passes."""
+    p, q = (torch.log_softmax(part, 1) for part in logits)
+    (total_p, nll_p), (total_q, nll_q) = (cross_entropy(part, targets, smoothing) for part in logits)
+    apart = (p.exp() * (p - q)).sum() + (q.exp() * (q - p)).sum()
+    return (total_p + total_q) / 2 + weight / 4 * apart, (nll_p + nll_q) / 2
 
 
 def expected_utilities(utility: Callable[[T, T], float], candidates: Sequence[T], counts: Sequence[int]) -> list[float]:
@@ -323,3 +332,25 @@ def draws_without_replacement(probabilities: Sequence[float], count: int) -> dic
             if place not in order
         }
     return orders
+
+
+def bpe_dropout(word: str, ranks: Mapping[str, int], p: float) -> dict[tuple[str, ...], float]:
+    """Algorithm 1 of Provilkov et al. 2020: every segmentation and its probability. At each step any of the possible merges may be
+    dropped, and of those that are left the one of the lowest rank is done, the leftmost of several."""
+    complete: dict[tuple[str, ...], float] = {}
+    begun = {tuple(word): 1.0}
+    while begun:
+        pieces, so_far = begun.popitem()
+        merges = {
+            place: made for place in range(len(pieces) - 1) if (made := "".join(pieces[place : place + 2])) in ranks
+        }
+        for kept in product((True, False), repeat=len(merges)):
+            probability = so_far * math.prod(1 - p if each else p for each in kept)
+            left = [place for place, each in zip(merges, kept, strict=True) if each]
+            if not left:
+                complete[pieces] = complete.get(pieces, 0.0) + probability
+                continue
+            place = min(left, key=lambda place: (ranks[merges[place]], place))
+            merged = (*pieces[:place], merges[place], *pieces[place + 2 :])
+            begun[merged] = begun.get(merged, 0.0) + probability
+    return complete

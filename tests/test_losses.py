@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from nmt_cli.models.agreement import agreement
 from nmt_cli.models.losses import CHUNK, cross_entropy
+from nmt_cli.models.transformer import TransformerConfig
+from nmt_cli.settings import Sizes
 from tests import oracles
-from tests.tiny import TINY, lesson, random_batch, random_model
+from tests.tiny import TINY, VOCABULARY, lesson, random_batch, random_model
 
 D, COLUMNS = 5, 7
 SIZES = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 600]
@@ -39,6 +42,41 @@ def test_equals_whole_logits_with_all_gradients(rows: int, smoothing: float) -> 
     wanted = torch.autograd.grad(wanted_total, (hidden, weight, bias))
     for one, two in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(("smoothing", "weight"), [(0.0, 0.0), (0.1, 0.0), (0.0, 3.0), (0.1, 5.0)])
+@pytest.mark.parametrize("rows", SIZES)
+def test_two_passes_equal_whole_logits_with_all_gradients(rows: int, smoothing: float, weight: float) -> None:
+    (one, table, bias), targets = leaves(rows)
+    other = (one.detach() + 0.3 * torch.randn_like(one)).requires_grad_()
+    inputs = (one, other, table, bias)
+    total, nll = agreement((one, other), table, bias, targets, smoothing, weight)
+    logits = (one @ table.T + bias, other @ table.T + bias)
+    wanted_total, wanted_nll = oracles.agreement(logits, targets, smoothing, weight)
+    torch.testing.assert_close(total, wanted_total, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(nll, wanted_nll, rtol=1e-12, atol=1e-12)
+    for found, wanted in zip(
+        torch.autograd.grad(total, inputs), torch.autograd.grad(wanted_total, inputs), strict=True
+    ):
+        torch.testing.assert_close(found, wanted, rtol=1e-11, atol=1e-12)
+
+
+def test_two_passes_of_a_model() -> None:
+    """Without dropout they are one; with dropout they disagree, and that costs something."""
+    model: Any = random_model("transformer", seed=3)
+    batch = random_batch(6, seed=3)
+    plain, _ = model.loss(batch, None, smoothing=0.1)
+    twice = model.agreement_loss(batch, smoothing=0.1, weight=5.0)
+    torch.testing.assert_close((twice.total, twice.nll), (plain.total, plain.nll))
+    assert twice.count == plain.count
+    config = TransformerConfig(width=8, heads=2, feed_forward=8, encoder_layers=1, decoder_layers=1, dropout=0.3)
+    torch.manual_seed(1)
+    dropping = config.build(Sizes(VOCABULARY))
+    losses = []
+    for weight in (0.0, 5.0):
+        torch.manual_seed(2)
+        losses.append(dropping.agreement_loss(batch, smoothing=0.1, weight=weight).total.item())
+    assert losses[1] > losses[0]
 
 
 def test_gradient_by_finite_differences() -> None:

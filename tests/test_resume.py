@@ -19,7 +19,7 @@ from nmt_cli.runs.checkpoint import FOLDER, Checkpoint
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import read_tensors
 from nmt_cli.settings import read_toml
-from nmt_cli.training import loop, trainer
+from nmt_cli.training import learner, loop
 from nmt_cli.training.loop import Step
 from nmt_cli.training.tasks.base import Validation
 from nmt_cli.training.tasks.translate import Translate
@@ -69,7 +69,7 @@ def stop(monkeypatch: pytest.MonkeyPatch) -> Stop:
                     signal.raise_signal(sent)
                 yield step
 
-        monkeypatch.setattr(trainer, "train", stopping)
+        monkeypatch.setattr(learner, "train", stopping)
 
     return set_stops
 
@@ -169,7 +169,7 @@ def test_stopped_in_a_patience_window(prepared: Path, tmp_path: Path, stop: Stop
 @pytest.mark.usefixtures("stalled")
 @pytest.mark.parametrize("preset", sorted(TINY))
 def test_a_planned_time_is_repeated_without_a_clock(preset: str, prepared: Path, tmp_path: Path, stop: Stop) -> None:
-    words = [*options(preset, 1, "training.validate_every=3", "training.patience=1")[:-2], "--minutes", "0.015"]
+    words = [*options(preset, 1, "training.validate_every=3", "training.patience=1")[:-2], "--minutes", "0.05"]
     stop(4, sent=signal.SIGTERM)
     first = train(prepared, tmp_path / "timed", words)
     assert (first.exit_code, "planned for" in first.stderr) == (143, False)
@@ -215,7 +215,7 @@ def test_a_signal_to_the_process(
     model, words = tmp_path / "model", options("transformer-tiny", *LONG)
     with spawn("train", prepared, "-o", model, *words) as process:
         deadline = time.monotonic() + 60
-        while not (model / FOLDER / "last.safetensors").exists() and time.monotonic() < deadline:
+        while not (model / "model.safetensors").exists() and time.monotonic() < deadline:
             time.sleep(0.005)
         process.send_signal(sent)
         _, said = process.communicate(timeout=60)
@@ -271,7 +271,7 @@ def test_a_second_signal_ends_the_training_at_once(
 
     words, model = options("transformer-tiny", 10), tmp_path / "model"
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "train", twice)
+        patch.setattr(learner, "train", twice)
         result = train(prepared, model, words)
     assert (result.exit_code, result.stderr.endswith("interrupted\n")) == (130, True)
     assert Checkpoint.read(model).progress.update == 5  # type: ignore[union-attr]

@@ -1,17 +1,21 @@
 """The learning rate as a pure function, and the clock that sets its one planned number."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt_cli.settings import TrainingSettings
-from nmt_cli.training.schedule import Clock, Schedule
+from nmt_cli.training.schedule import FALLS, MIDDLES, Clock, Schedule, cosine, inverse_sqrt
 
 schedules = st.builds(
     Schedule,
     peak=st.floats(1e-5, 0.1, allow_subnormal=False),
     warmup=st.integers(1, 500),
-    decay=st.floats(0.01, 0.99, allow_subnormal=False),
+    decay=st.floats(0, 0.99, allow_subnormal=False),
+    middle=st.sampled_from(list(MIDDLES.values())),
+    fall=st.sampled_from(list(FALLS.values())),
 )
 
 
@@ -28,9 +32,21 @@ def test_the_three_parts() -> None:
     assert schedule.decay_start(20) == 10
 
 
+def test_the_other_parts() -> None:
+    schedule = Schedule(1.0, 4, 0.5, inverse_sqrt, cosine)
+    assert rates(schedule, None, 16)[3::4] == pytest.approx([1, 0.5**0.5, (4 / 12) ** 0.5, 0.5])
+    falling = Schedule(1.0, 1, 0.5, fall=cosine)
+    assert rates(falling, 18, 18)[9:] == pytest.approx(
+        [(1 - math.cos(math.pi * left / 10)) / 2 for left in range(9, 0, -1)]
+    )
+    assert rates(Schedule(1.0, 2, 0.0), 5, 5) == [0.5, 1, 1, 1, 1], "no fall at all"
+
+
 def test_settings_make_it() -> None:
     settings = TrainingSettings(learning_rate=0.5, warmup=7, decay=0.25)
     assert Schedule.of(settings) == Schedule(0.5, 7, 0.25)
+    other = TrainingSettings(after_warmup="inverse-sqrt", decay_shape="cosine", learning_rate=0.5, warmup=7, decay=0.0)
+    assert Schedule.of(other) == Schedule(0.5, 7, 0.0, inverse_sqrt, cosine)
 
 
 @given(schedules, st.integers(1, 3000))

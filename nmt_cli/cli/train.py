@@ -46,6 +46,9 @@ def train(
     seed: Annotated[
         int | None, typer.Option(help="Of the weights, the order of the data and dropout; without: 1.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share each batch; without: one for each core if it pays.")
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew where MODEL holds another training.")] = False,
 ) -> None:
     """Train a model and measure it on held-out text: a translator by BLEU, a language model by perplexity.
@@ -62,7 +65,7 @@ def train(
 
     if minutes is not None and updates is not None:
         raise ConfigError("--minutes and --updates must not both be given: each is a plan")
-    given = {"minutes": minutes, "updates": updates, "seed": seed}
+    given = {"minutes": minutes, "updates": updates, "seed": seed, "workers": workers}
     options: dict[str, dict[str, object]] = {"training": {k: value for k, value in given.items() if value is not None}}
     if updates is not None:
         options["training"]["minutes"] = None  # whatever --config says: this plan is the one that was typed

@@ -84,6 +84,12 @@ class EncoderDecoder(Decodable[S]):
         total, nll = self.output.loss(hidden, targets, smoothing)
         return Loss(total, nll, len(targets)), None
 
+    def agreement_loss(self, batch: Batch, *, smoothing: float, weight: float) -> Loss:
+        """The loss of two passes with what they disagree in (R-Drop), sums over the real target tokens of the batch."""
+        (one, targets), (other, _) = self._hidden(batch), self._hidden(batch)
+        total, nll = self.output.agreement((one, other), targets, smoothing, weight)
+        return Loss(total, nll, len(targets))
+
     def log_probs(self, batch: Batch) -> Tensor:
         """(B, T) by teacher forcing, 0 on padding."""
         return put_back(self.output.of(*self._hidden(batch)), batch.target.mask)

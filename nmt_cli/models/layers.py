@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nmt_cli.models.agreement import agreement
 from nmt_cli.models.losses import CHUNK, cross_entropy
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
@@ -138,6 +139,12 @@ class Output(nn.Module):
     def loss(self, hidden: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
         """Sums over M tokens, from hidden states (M, D) and ids (M,): what is minimised, and the negative log-likelihood."""
         return cross_entropy(hidden, self.weight, self.bias[self.first :], targets - self.first, smoothing)
+
+    def agreement(
+        self, passes: tuple[Tensor, Tensor], targets: Tensor, smoothing: float, weight: float
+    ) -> tuple[Tensor, Tensor]:
+        """The same from two passes under different dropout, with what they disagree in: see ``models/agreement``."""
+        return agreement(passes, self.weight, self.bias[self.first :], targets - self.first, smoothing, weight)
 
 
 def put_back(values: Tensor, mask: Tensor) -> Tensor:

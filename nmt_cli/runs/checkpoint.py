@@ -6,7 +6,7 @@ crash), the training falls back on it and says so.
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ class Progress:
     best_update: int = 0
     best_score: float = float("-inf")
     stale: int = 0  # validations since the best
+    halvings: int = 0  # how often the learning rate was halved because the loss had exploded
+    loss: float | None = None  # running mean
+    lowest: float = float("inf")  # of the running means
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Checkpoint:
     weights: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     carry: tuple[Tensor, ...] | None = None  # of streams: what the next update begins with
+    average: dict[str, Tensor] = field(default_factory=dict)  # of the weights, where one is kept
 
     def write(self, model: Path) -> None:
         """Into a model directory; the last state becomes the previous one."""
@@ -52,6 +56,7 @@ class Checkpoint:
         beside = folder / "next.safetensors"
         named = {f"weights.{name}": value for name, value in self.weights.items()}
         named |= {f"optimizer.{name}": value for name, value in self.optimizer.items()}
+        named |= {f"average.{name}": value for name, value in self.average.items()}
         named |= {f"carry.{place:03}": value for place, value in enumerate(self.carry or ())}
         write_tensors(beside, named, {_STATE: json.dumps(asdict(self.progress))})
         if (folder / LAST).exists():
@@ -74,7 +79,10 @@ class Checkpoint:
                 tensors, metadata = read_tensors(path)
                 progress = Progress(**json.loads(metadata[_STATE]))
                 carry = tuple(value for _, value in sorted(_under(tensors, "carry.").items())) or None
-                found = cls(progress, _under(tensors, "weights."), _under(tensors, "optimizer."), carry)
+                weights, optimizer, average = (
+                    _under(tensors, f"{what}.") for what in ("weights", "optimizer", "average")
+                )
+                found = cls(progress, weights, optimizer, carry, average)
             except (ModelError, KeyError, TypeError, ValueError) as error:
                 errors.append(str(error))
                 continue

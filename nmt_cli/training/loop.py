@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 
-from nmt_cli.errors import ModelError
 from nmt_cli.models.base import Carry, Model
 from nmt_cli.settings import TrainingSettings
+from nmt_cli.training.lesson import Lesson
 from nmt_cli.training.optimizer import Adam
 from nmt_cli.training.stream import Place, Update, seed_torch
+from nmt_cli.training.team import Team
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,31 @@ class Step:
     carry: Carry  # what the next update of the same streams begins with; None where there are no streams
 
 
+class Diverged(Exception):
+    """The loss or its gradient is no number any more. The weights are those before the update."""
+
+    def __init__(self, update: int, loss: float, norm: float) -> None:
+        super().__init__(f"update {update}: loss {loss}, gradient norm {norm}")
+        self.update = update
+        self.loss = loss
+        self.norm = norm
+
+
 def train(
     model: Model,
+    lesson: Lesson,
     stream: Iterator[Update],
     optimizer: Adam,
     rate: Callable[[int], float],
     done: Done,
     settings: TrainingSettings,
+    team: Team,
 ) -> Iterator[Step]:
     """One step after the other, without end, from behind what is ``done``.
 
     Raises:
-        ModelError: the loss is no number any more.
+        Diverged: for all processes of a team at the same update.
+        NMTError: another process of the team has ended.
     """
     carry = done.carry
     for number, update in enumerate(stream, done.updates + 1):
@@ -55,18 +70,20 @@ def train(
         model.train()
         total, nll, count = 0.0, 0.0, 0
         for index, batch in enumerate(update.batches):
-            seed_torch(settings.seed, number, index)
-            loss, carry = model.loss(batch, carry, smoothing=settings.label_smoothing)
+            if batch is None:  # fewer rows than processes
+                continue
+            seed_torch(settings.seed, number, index, team.share.rank)
+            loss, carry = lesson(batch, carry)
             loss.total.backward()  # type: ignore[no-untyped-call]
             total, nll, count = total + loss.total.item(), nll + loss.nll.item(), count + loss.count
-        optimizer.scale(1 / count)  # sums and a count until here: the division happens once
+        total, nll, tokens = team.sum(optimizer.gradients(), (total, nll, count))
+        optimizer.scale(1 / tokens)  # sums and a count until here: the division happens once
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm))
-        if not (total == total and norm < float("inf")):
-            raise ModelError(
-                f"the loss must be a number, but is {total / count} at update {number} (gradient norm {norm})",
-                "a lower training.learning_rate or a longer training.warmup usually helps; the last saved state is whole",
-            )
+        if not (isfinite(total) and isfinite(norm)):
+            raise Diverged(number, total / tokens, norm)
         learning_rate = rate(number)
         optimizer.step(learning_rate)
         seconds = time.perf_counter() - started
-        yield Step(number, update.behind, learning_rate, total / count, nll / count, count, norm, seconds, carry)
+        yield Step(
+            number, update.behind, learning_rate, total / tokens, nll / tokens, int(tokens), norm, seconds, carry
+        )

@@ -25,11 +25,16 @@ class Adam:
             fused=True,
         )
 
+    def gradients(self) -> list[Tensor]:
+        """Of all parameters, in their order; zero where a parameter had no part in the loss."""
+        for parameter in self.parameters.values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in self.parameters.values() if parameter.grad is not None]
+
     def scale(self, factor: float) -> None:
         """Multiply all gradients."""
-        for parameter in self.parameters.values():
-            if parameter.grad is not None:
-                parameter.grad.mul_(factor)
+        torch._foreach_mul_(self.gradients(), factor)
 
     def step(self, rate: float) -> None:
         """Move the weights against their gradients, and forget the gradients."""
@@ -48,7 +53,8 @@ class Adam:
         }
 
     def load(self, state: Mapping[str, Tensor], updates: int) -> None:
-        """Go on from the state behind so many updates."""
-        for name, parameter in self.parameters.items():
+        """Go on from the state behind so many updates; before the first there is none."""
+        self._inner.state.clear()
+        for name, parameter in self.parameters.items() if updates else ():
             moments = {moment: state[f"{moment}.{name}"].clone() for moment in _MOMENTS}
             self._inner.state[parameter] = {"step": torch.tensor(float(updates)), **moments}

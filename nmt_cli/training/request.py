@@ -151,6 +151,8 @@ def settings_of(request: Request, corpus: PreparedCorpus) -> Settings:
     if isinstance(request.corpus, Path):
         _refuse_other_data(given.get("data", {}), data["data"], request.corpus)
     own = autopilot.settings_for(TASKS[request.task], corpus, given)
+    if not request.restart and (request.output / MANIFEST).exists():
+        own["training"]["workers"] = Manifest.read(request.output).request["training"]["workers"]
     return resolve(merge(own, given, data), ARCHITECTURES, origin="settings")
 
 
@@ -188,7 +190,8 @@ def manifest_of(request: Request, corpus: PreparedCorpus, settings: Settings) ->
         raise DataError(f"{request.output} was begun with another corpus", _ANEW)
     if manifest.task != request.task:
         raise ConfigError(f"{request.output} was begun for the task {manifest.task}, not {request.task}", _ANEW)
-    changed = differences(manifest.request, asked)
+    workers = {"workers": asked["training"]["workers"]}  # of which another number may go on
+    changed = differences({**manifest.request, "training": {**manifest.request["training"], **workers}}, asked)
     if changed:
         raise ConfigError(f"{request.output} was begun with other settings: {'; '.join(changed)}", _ANEW)
     return manifest

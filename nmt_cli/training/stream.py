@@ -1,7 +1,7 @@
 """The endless stream of updates that a training reads, and the place in it, from which a resumed training goes on."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -13,8 +13,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from nmt_cli.corpus.batching import Indices, TextBatch, epoch
 from nmt_cli.corpus.dataset import Dataset
+from nmt_cli.errors import ConfigError
 from nmt_cli.settings import TrainingSettings
 from nmt_cli.text.tokenizer import EOS, PAD
+from nmt_cli.training.team import Share
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,22 @@ class Place:
 class Update:
     """The batches whose gradients are added up for one update, and the place behind them."""
 
-    batches: list[Any]
+    batches: list[Any]  # None where the share of a batch is empty
     behind: Place
 
 
 class Reader(Protocol):
-    """How a corpus is cut into batches; what a batch is, is between the task and its models."""
+    """How a corpus is cut into batches; what a batch is, is between the task and its models.
+
+    The batches are the same for all processes of a team; what is read of them is a share.
+    """
 
     def epoch(self, number: int) -> Sequence[Indices]:
         """Which rows, or which stretch, each batch of an epoch holds."""
         ...
 
     def batch(self, indices: Indices) -> Any:
-        """One of them."""
+        """One of them; None where the share of it is empty."""
         ...
 
 
@@ -53,6 +58,7 @@ class RowReader:
     columns: tuple[str, ...]  # by whose lengths rows are sorted, the one that counts most first
     make: Callable[[Dataset, Indices], Any]
     settings: TrainingSettings
+    share: Share = field(default_factory=Share)
 
     def epoch(self, number: int) -> list[Indices]:
         """A function of the seed and the number."""
@@ -61,7 +67,8 @@ class RowReader:
 
     def batch(self, indices: Indices) -> Any:
         """These rows."""
-        return self.make(self.dataset, indices)
+        own = indices[self.share.rows]
+        return self.make(self.dataset, own) if len(own) else None
 
 
 class Lines(Protocol):
@@ -85,14 +92,24 @@ class StreamReader:
     text: Lines
     streams: int
     window: int
+    share: Share = field(default_factory=Share)
 
     @cached_property
     def tokens(self) -> npt.NDArray[np.integer]:
         """(B, T + 1) the pieces: EOS in front of the text and behind each line, PAD behind its end; the last column of each is the
-        next one's first. They are views of one array, in the type of the ids."""
+        next one's first. They are views of one array, in the type of the ids.
+
+        Raises:
+            ConfigError: fewer pieces than processes: what one of them carries could not be kept.
+        """
         predicted = sum(len(self.text.ids(i)) + 1 for i in range(len(self.text)))
         length = -(-predicted // self.streams)
         streams = -(-predicted // length)  # fewer where the text is short
+        if streams < self.share.size:
+            raise ConfigError(
+                f"a text must be read as at least as many streams as there are --workers ({self.share.size}), but is {streams}",
+                "a smaller training.window or a larger training.batch_tokens makes more streams",
+            )
         whole = np.full(streams * length + 1, PAD, dtype=np.asarray(self.text.ids(0)).dtype)
         whole[0], end = EOS, 1
         for i in range(len(self.text)):
@@ -110,7 +127,8 @@ class StreamReader:
     def batch(self, indices: Indices) -> TextBatch:
         """The window that begins at this token."""
         start = int(indices[0])
-        piece = torch.from_numpy(self.tokens[:, start : start + self.window + 1].astype(np.int64))
+        window = self.tokens[self.share.rows, start : start + self.window + 1]
+        piece = torch.from_numpy(window.astype(np.int64))
         inputs, targets = piece[:, :-1], piece[:, 1:]
         return TextBatch(inputs, targets, targets != PAD, begins=start == 0, ends=False)
 
@@ -129,6 +147,8 @@ def updates(reader: Reader, accumulate: int, place: Place) -> Iterator[Update]:
         place = Place(place.epoch + 1, 0)
 
 
-def seed_torch(seed: int, update: int, batch: int) -> None:
-    """Make what follows (dropout) a function of the seed, the update and the batch in it, and of nothing that ran before."""
-    torch.manual_seed(int.from_bytes(blake2b(f"{seed} {update} {batch}".encode(), digest_size=7).digest(), "little"))
+def seed_torch(seed: int, update: int, batch: int, rank: int) -> None:
+    """Make what follows (dropout) a function of the seed, the update, the batch in it and the process, and of nothing that ran
+    before."""
+    key = f"{seed} {update} {batch} {rank}"
+    torch.manual_seed(int.from_bytes(blake2b(key.encode(), digest_size=7).digest(), "little"))

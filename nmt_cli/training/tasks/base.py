@@ -13,6 +13,7 @@ from nmt_cli.models.base import Model
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training.stream import Reader
+from nmt_cli.training.team import Share
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,12 @@ def one_file(files: Sequence[str], what: str) -> str:
     return files[0]
 
 
+def refuse_r_drop(settings: Settings, task: str) -> None:
+    """Raises ConfigError for the agreement of two passes, which only translation knows."""
+    if settings.training.r_drop > 0:
+        raise ConfigError(f"training.r_drop means nothing to the task {task}", "--task translate knows it")
+
+
 def refuse_window(settings: Settings, task: str) -> None:
     """Raises ConfigError for a stream where rows are independent."""
     if settings.training.window > 0:
@@ -108,8 +115,8 @@ class Task(Protocol):
         """How long an output may become, where that depends on the input."""
         ...
 
-    def reader(self, settings: TrainingSettings) -> Reader:
-        """The training split, as batches that the models of this task understand."""
+    def reader(self, settings: TrainingSettings, share: Share) -> Reader:
+        """The share that one process reads of the training split, as batches that the models of this task understand."""
         ...
 
     def validate(self, model: Model, settings: Settings) -> Validation:

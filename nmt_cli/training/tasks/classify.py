@@ -23,7 +23,8 @@ from nmt_cli.models.classifier import Classifier
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training.stream import Reader, RowReader
-from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, one_file, refuse_window
+from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, one_file, refuse_r_drop, refuse_window
+from nmt_cli.training.team import Share
 
 
 class Classify:
@@ -44,10 +45,11 @@ class Classify:
     def check(settings: Settings) -> None:
         """Raises ConfigError for a stream."""
         refuse_window(settings, "classify")
+        refuse_r_drop(settings, "classify")
 
-    def reader(self, settings: TrainingSettings) -> Reader:
+    def reader(self, settings: TrainingSettings, share: Share) -> Reader:
         """Texts in batches of similar length."""
-        return RowReader(self.corpus.train, ("text",), LabelledBatch.of, settings)
+        return RowReader(self.corpus.train, ("text",), LabelledBatch.of, settings, share)
 
     def validate(self, model: Model, settings: Settings) -> Validation:
         """Accuracy on dev; where two models are as accurate, the one with the lower loss is the better one."""

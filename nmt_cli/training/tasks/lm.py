@@ -29,7 +29,8 @@ from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.text.normalize import normalize
 from nmt_cli.text.tokenizer import UNK
 from nmt_cli.training.stream import Reader, RowReader, StreamReader
-from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, one_file
+from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, one_file, refuse_r_drop
+from nmt_cli.training.team import Share
 
 _BATCH_TOKENS = 2048
 _DEV_STREAMS = 16  # dev is read as so many streams: hardly another figure, and several times faster
@@ -51,14 +52,16 @@ class LanguageModelling:
 
     @staticmethod
     def check(settings: Settings) -> None:
-        """Everything means something here."""
+        """Raises ConfigError for the agreement of two passes."""
+        refuse_r_drop(settings, "lm")
 
-    def reader(self, settings: TrainingSettings) -> Reader:
+    def reader(self, settings: TrainingSettings, share: Share) -> Reader:
         """Lines in batches of similar length, or the text as streams."""
         train = self.corpus.train
         if settings.window == 0:
-            return RowReader(train, ("text",), _lines, settings)
-        return StreamReader(train["text"], max(1, settings.batch_tokens // settings.window), settings.window)
+            return RowReader(train, ("text",), _lines, settings, share)
+        streams = max(1, settings.batch_tokens // settings.window)
+        return StreamReader(train["text"], streams, settings.window, share)
 
     def validate(self, model: Model, settings: Settings) -> Validation:
         """Perplexity on dev."""

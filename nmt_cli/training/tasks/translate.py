@@ -36,6 +36,7 @@ from nmt_cli.search.ancestral import Greedy
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training.stream import Reader, RowReader
 from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, refuse_window
+from nmt_cli.training.team import Share
 
 _BATCH_TOKENS = 2048
 _NO_TRANSLATION_YET = 5.0
@@ -74,9 +75,9 @@ class Translate:
         """Fitted on train: see ``limits.fit``."""
         return limits.fit(self.corpus.train["source"].lengths + 1, self.corpus.train["target"].lengths + 1)
 
-    def reader(self, settings: TrainingSettings) -> Reader:
+    def reader(self, settings: TrainingSettings, share: Share) -> Reader:
         """Pairs in batches of similar length."""
-        return RowReader(self.corpus.train, ("target", "source"), Batch.of, settings)
+        return RowReader(self.corpus.train, ("target", "source"), Batch.of, settings, share)
 
     def validate(self, model: Model, settings: Settings) -> Validation:
         """Greedy BLEU and the loss on dev."""

@@ -1,0 +1,59 @@
+"""A process of a team that does not lead: it takes the same steps, and behind each of them does as it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nmt_cli.corpus.dataset import PreparedCorpus
+from nmt_cli.errors import ModelError
+from nmt_cli.runs.checkpoint import Checkpoint
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.training.learner import Learner
+from nmt_cli.training.loop import Diverged, Step
+from nmt_cli.training.tasks import TASKS
+from nmt_cli.training.team import Group, Order, Word
+
+
+@dataclass
+class Follower:
+    """One of them. It reads the model directory that the leader writes."""
+
+    directory: ModelDirectory
+    learner: Learner
+    team: Group
+    word: Word  # the last that was heard
+
+    @classmethod
+    def of(cls, directory: ModelDirectory, corpus: PreparedCorpus, team: Group) -> Follower:
+        """When the leader has written everything that stands in a model directory before the first update."""
+        task = TASKS[directory.manifest.task](corpus)
+        return cls(directory, Learner.of(directory.settings, corpus, task, team), team, Word(Order.GO))
+
+    def run(self) -> None:
+        """Until the leader says that it is over."""
+        self.word = self.team.hear()
+        while self.word.order is not Order.STOP:
+            try:
+                self._learn()
+            except Diverged:  # the leader has seen it too
+                self.word = self.team.hear()
+            if self.word.order is Order.BACK:
+                self.word = self.team.hear()
+
+    def _learn(self) -> None:
+        """From the saved state on, until there is another order than to go on."""
+        checkpoint = Checkpoint.read(self.directory.path)
+        if checkpoint is None:
+            raise ModelError(f"{self.directory.path} must be a folder that all processes of the training see")
+        self.learner.restore(checkpoint)
+        for step in self.learner.steps(checkpoint, lambda: self.word.updates):
+            self._listen(step)
+            if self.word.order is not Order.GO:
+                return
+
+    def _listen(self, step: Step) -> None:
+        """What is to be done behind a step, when everything that is asked for has been handed in."""
+        self.word = self.team.hear()
+        while self.word.order is Order.GATHER:
+            self.team.gather(step.carry)
+            self.word = self.team.hear()

@@ -1,0 +1,70 @@
+"""A model that learns, with all that its steps depend on: each process of a team has one, and all of them are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from nmt_cli.corpus.dataset import PreparedCorpus
+from nmt_cli.models.base import Model
+from nmt_cli.runs.checkpoint import Checkpoint, Progress
+from nmt_cli.runs.directory import build, load_weights, weights_of
+from nmt_cli.settings import Settings, TrainingSettings
+from nmt_cli.training.lesson import lesson_of
+from nmt_cli.training.loop import Done, Step, train
+from nmt_cli.training.optimizer import Adam
+from nmt_cli.training.schedule import Schedule
+from nmt_cli.training.stream import Place, Reader, updates
+from nmt_cli.training.tasks.base import Task
+from nmt_cli.training.team import Team
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model, and how it gets better."""
+
+    model: Model
+    optimizer: Adam
+    schedule: Schedule
+    reader: Reader
+    training: TrainingSettings
+    team: Team
+
+    @classmethod
+    def of(cls, settings: Settings, corpus: PreparedCorpus, task: Task, team: Team) -> Learner:
+        """With the fresh weights that the seed gives."""
+        training = settings.training
+        torch.manual_seed(training.seed)
+        model = build(settings, corpus.sizes)
+        reader = task.reader(training, team.share)
+        return cls(model, Adam(model, training), Schedule.of(training), reader, training, team)
+
+    def state(self, progress: Progress) -> Checkpoint:
+        """Where it stands; without what streams carry, of which each process has a share."""
+        return Checkpoint(progress, weights_of(self.model), self.optimizer.state())
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Stand where a checkpoint was written."""
+        load_weights(self.model, checkpoint.weights, "the saved state")
+        self.optimizer.load(checkpoint.optimizer, checkpoint.progress.update)
+
+    def steps(self, checkpoint: Checkpoint, planned: Callable[[], int | None]) -> Iterator[Step]:
+        """From behind a checkpoint, without end; ``planned`` tells before each step how many there are in all, as far as is known.
+
+        Raises:
+            Diverged: see ``loop.train``.
+        """
+        progress, training = checkpoint.progress, self.training
+        own = checkpoint.carry and tuple(part[self.team.share.rows] for part in checkpoint.carry)
+        return train(
+            self.model,
+            lesson_of(self.model, training),
+            updates(self.reader, training.accumulate, Place(progress.epoch, progress.batch)),
+            self.optimizer,
+            lambda update: self.schedule.rate(update, planned()) / 2**progress.halvings,
+            Done(progress.update, own),
+            training,
+            self.team,
+        )

@@ -1,0 +1,194 @@
+"""Several processes that learn one model together: each reads its share of every batch, and their gradients are added up.
+
+The batches, their order and the division by the number of target tokens are those of one process, so that it does not matter to
+what is learnt how many there are; only dropout draws other masks. All processes hold the same weights and take the same steps
+from the same sums. Number 0 leads: it measures, plans, saves and talks; the others do what it says. It makes no difference
+whether they run on one machine (``nmt train --workers``) or on several (``torchrun``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import IntEnum
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+from nmt_cli.errors import NMTError
+from nmt_cli.models.base import Carry
+
+_PATIENCE = timedelta(days=7)  # of those who wait for the leader, which may prepare a corpus or measure for hours
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What process ``rank`` of ``size`` reads: each ``size``-th row, so that shares of rows in order of length are equal work."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def rows(self) -> slice:
+        """Which rows of a batch."""
+        return slice(self.rank, None, self.size)
+
+
+class Order(IntEnum):
+    """What the leader says behind an update."""
+
+    GO = 0  # to the next one
+    GATHER = 1  # hand in what streams carry
+    BACK = 2  # to the last saved state
+    STOP = 3
+
+
+@dataclass(frozen=True)
+class Word:
+    """An order, and how many updates there are in all as far as is known."""
+
+    order: Order
+    updates: int | None = None
+
+
+class Team(Protocol):
+    """The processes, seen from one of them."""
+
+    @property
+    def share(self) -> Share:
+        """What this one reads of every batch."""
+        ...
+
+    def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
+        """Add up, over all processes, gradients (in place) and figures."""
+        ...
+
+    def tell(self, word: Word) -> None:
+        """To all others, who must listen by ``hear``."""
+        ...
+
+    def hear(self) -> Word:
+        """What the leader tells."""
+        ...
+
+    def gather(self, carry: Carry) -> Carry:
+        """What the streams of all processes carry, in the order of the streams; of use to the leader."""
+        ...
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A team of one."""
+
+    share: Share = field(default_factory=Share)
+
+    def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
+        """They are the sums."""
+        del gradients
+        return list(figures)
+
+    def tell(self, word: Word) -> None:
+        """Nobody listens."""
+
+    def hear(self) -> Word:
+        """Nobody speaks: there is no leader but oneself."""
+        raise RuntimeError("a team of one has nobody to listen to")
+
+    def gather(self, carry: Carry) -> Carry:
+        """All that there is."""
+        return carry
+
+
+@dataclass(frozen=True)
+class Group:
+    """A team that talks by ``torch.distributed`` (gloo)."""
+
+    share: Share
+
+    def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
+        """As in Team. One message for all gradients: the models of this house are small."""
+        sums = torch.tensor(figures, dtype=torch.float64)
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        with _company():
+            distributed.all_reduce(sums)
+            distributed.all_reduce(flat)
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+        figures = sums.tolist()
+        return list(figures)
+
+    def tell(self, word: Word) -> None:
+        """As in Team."""
+        self._broadcast([int(word.order), -1 if word.updates is None else word.updates])
+
+    def hear(self) -> Word:
+        """As in Team."""
+        order, updates = self._broadcast([0, 0])
+        return Word(Order(order), None if updates < 0 else updates)
+
+    def gather(self, carry: Carry) -> Carry:
+        """As in Team; a carry is None for all processes or for none."""
+        if carry is None:
+            return None
+        streams = int(self.sum([torch.zeros(1)], [len(carry[0])])[0])
+        return tuple(self._gathered(part, streams) for part in carry)
+
+    def _gathered(self, part: Tensor, streams: int) -> Tensor:
+        """(B, ...) from the (b, ...) of each process."""
+        whole = part.new_zeros((streams, *part.shape[1:]))
+        whole[self.share.rows] = part
+        with _company():
+            distributed.all_reduce(whole)  # zero wherever it is another's
+        return whole
+
+    def _broadcast(self, numbers: list[int]) -> list[int]:
+        message = torch.tensor(numbers)
+        with _company():
+            distributed.broadcast(message, 0)
+        heard: list[int] = message.tolist()
+        return heard
+
+
+@contextmanager
+def _company() -> Iterator[None]:
+    """Raises NMTError where another process has gone: all of them need all others."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise NMTError(
+            "a training process has ended before its work was done, perhaps for lack of memory",
+            "the same command goes on from the last saved state; fewer --workers need less memory",
+        ) from error
+
+
+@contextmanager
+def joined(share: Share, meeting: Path | None) -> Iterator[Group]:
+    """A group, for as long as the block runs, of all processes that know the ``meeting``.
+
+    It is a file on one machine, where nothing leaves the loopback device; None: where ``torchrun`` says.
+    """
+    if meeting is not None and os.path.exists("/sys/class/net/lo"):
+        os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    method = "env://" if meeting is None else meeting.resolve().as_uri()
+    distributed.init_process_group(
+        "gloo", init_method=method, rank=share.rank, world_size=share.size, timeout=_PATIENCE
+    )
+    try:
+        yield Group(share)
+    finally:
+        distributed.destroy_process_group()
+
+
+def appointed() -> Share | None:
+    """The place that ``torchrun`` has given to this process; None where it was not started by it."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    return Share(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))

@@ -1,0 +1,121 @@
+"""The processes of a team: the leader starts the others on its machine, or ``torchrun`` has started all of them.
+
+On a CPU two processes of one thread train faster than one process of two: operators of the sizes of this house gain little from
+threads, and wait for them between each other.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import torch
+
+from nmt_cli.corpus.dataset import PreparedCorpus
+from nmt_cli.errors import NMTError
+from nmt_cli.inference.workers import available_cores
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.training import processor
+from nmt_cli.training.follower import Follower
+from nmt_cli.training.team import Alone, Share, Team, appointed, joined
+
+_LAST_WORDS = 10.0  # seconds in which a process ends that was told to
+
+
+@contextmanager
+def assembled(directory: ModelDirectory, corpus: PreparedCorpus, size: int) -> Iterator[Team]:
+    """The team of the leader, for as long as the block runs; the model directory must be ready for the others to read.
+
+    Raises:
+        NMTError: a process could not be started, or has ended.
+    """
+    place = appointed()
+    if place is not None:
+        with joined(place, None) as group:
+            yield group
+    elif size == 1:
+        yield Alone()
+    else:
+        with TemporaryDirectory() as folder, _threads(size):
+            meeting = Path(folder) / "meeting"
+            processes = [_started(directory.path, corpus.folder, Share(rank, size), meeting) for rank in range(1, size)]
+            try:
+                with joined(Share(0, size), meeting) as group:
+                    yield group
+                for process in processes:
+                    process.join(_LAST_WORDS)
+            finally:
+                for process in processes:
+                    process.kill()  # nothing of theirs is to be saved; SIGTERM they leave to the leader
+
+
+def follow(directory: ModelDirectory, corpus: Path, share: Share) -> None:
+    """What a process does that ``torchrun`` has not made the leader: learn until the leader says that it is over."""
+    processor.tune()
+    _leave_signals_to_the_leader()
+    with joined(share, None) as team:
+        Follower.of(directory, PreparedCorpus.open(corpus), team).run()
+
+
+def _started(model: Path, corpus: Path, share: Share, meeting: Path) -> BaseProcess:
+    """A process that is ready to meet the others. Raises NMTError where it has ended instead."""
+    ready, tell = multiprocessing.Pipe(duplex=False)
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(
+        target=_work, args=(model, corpus, share, meeting, torch.get_num_threads(), tell), daemon=True
+    )
+    process.start()
+    tell.close()
+    wait([ready])
+    try:
+        ready.recv_bytes()
+    except EOFError:
+        raise NMTError(
+            f"training process {share.rank} could not be started", "--workers 1 needs no other process"
+        ) from None
+    return process
+
+
+def _work(model: Path, corpus: Path, share: Share, meeting: Path, threads: int, tell: Connection) -> None:
+    """The main function of a process that was started for it."""
+    Thread(target=_end_with_leader, daemon=True).start()
+    _leave_signals_to_the_leader()
+    processor.tune()
+    torch.set_num_threads(threads)
+    tell.send_bytes(b"ready")
+    tell.close()
+    with joined(share, meeting) as team:
+        Follower.of(ModelDirectory(model), PreparedCorpus.open(corpus), team).run()
+
+
+def _leave_signals_to_the_leader() -> None:
+    """It finishes the update at hand, saves, and tells the others to stop."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end_with_leader() -> None:
+    """A leader that was killed cannot say that it is over."""
+    leader = multiprocessing.parent_process()
+    if leader is not None:
+        leader.join()
+        os._exit(1)
+
+
+@contextmanager
+def _threads(size: int) -> Iterator[None]:
+    """Divide the cores among so many processes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(before, available_cores()) // size))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,232 @@
+"""Several processes that learn one model: what one would have learnt, stopped and gone on with the same bits, and never a hang."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nmt_cli.corpus.batching import Batch
+from nmt_cli.corpus.dataset import PreparedCorpus
+from nmt_cli.errors import ConfigError
+from nmt_cli.runs.checkpoint import FOLDER, Checkpoint
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.files import read_tensors
+from nmt_cli.settings import TrainingSettings
+from nmt_cli.training import learner, loop
+from nmt_cli.training.loop import Diverged, Step
+from nmt_cli.training.stream import RowReader, StreamReader
+from nmt_cli.training.team import Share
+
+from .conftest import TINY, WRITERS, run_nmt
+
+SETTINGS = ("training.accumulate=2", "training.batch_tokens=500", "training.warmup=4", "training.learning_rate=0.005")
+LAST = Path(FOLDER, "last.safetensors")
+
+
+@pytest.fixture(scope="module")
+def prepared(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared") / "corpus"
+    assert run_nmt("preprocess", small / "a.en", small / "a.de", "-o", folder).exit_code == 0
+    return folder
+
+
+def words(updates: int, workers: int, *settings: str, every: int = 25) -> list[str]:
+    given = (*TINY["transformer-tiny"], *SETTINGS, f"training.validate_every={every}", *settings)
+    return [
+        "--preset", "transformer-tiny", "--updates", str(updates), "--workers", str(workers),
+        *(word for setting in given for word in ("--set", setting)),
+    ]  # fmt: skip
+
+
+def bits(model: Path) -> dict[str, bytes]:
+    return {name: tensor.numpy().tobytes() for name, tensor in read_tensors(model / LAST)[0].items()}
+
+
+def losses(model: Path) -> list[tuple[int, float]]:
+    records = ModelDirectory(model).metrics()
+    return [(record["update"], record["loss"]) for record in records if record["kind"] == "train"]
+
+
+def stopped_at(update: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leader gets a signal behind this update, once."""
+    steps, left = loop.train, [update]
+
+    def stopping(*arguments: Any) -> Iterator[Step]:
+        for step in steps(*arguments):
+            if step.update in left:
+                left.remove(step.update)
+                signal.raise_signal(signal.SIGTERM)
+            yield step
+
+    monkeypatch.setattr(learner, "train", stopping)
+
+
+def test_shares_of_a_batch_are_all_of_it(prepared: Path) -> None:
+    corpus = PreparedCorpus.open(prepared)
+    settings = TrainingSettings(batch_tokens=300)
+    whole = RowReader(corpus.train, ("target", "source"), Batch.of, settings)
+    shares = [RowReader(corpus.train, ("target", "source"), Batch.of, settings, Share(rank, 3)) for rank in range(3)]
+    for indices in whole.epoch(0)[:10]:
+        rows = [tuple(row[row > 0].tolist()) for row in whole.batch(indices).target.tokens]
+        own = [[tuple(row[row > 0].tolist()) for row in share.batch(indices).target.tokens] for share in shares]
+        assert rows == [row for dealt in zip_longest(*own) for row in dealt if row is not None]
+    assert shares[2].batch(np.array([0, 1])) is None
+
+
+class Text:
+    def __len__(self) -> int:
+        return 9
+
+    def ids(self, index: int) -> list[int]:
+        return [4 + index] * 5
+
+
+def test_shares_of_streams_are_all_of_them() -> None:
+    whole = StreamReader(Text(), 5, 4).batch(np.array([4])).inputs
+    shares = [StreamReader(Text(), 5, 4, Share(rank, 2)).batch(np.array([4])).inputs for rank in range(2)]
+    assert torch.equal(whole[::2], shares[0])
+    assert torch.equal(whole[1::2], shares[1])
+    with pytest.raises(ConfigError, match=re.escape("as many streams as there are --workers (7), but is 5")):
+        StreamReader(Text(), 5, 4, Share(0, 7)).batch(np.array([0]))
+
+
+def test_two_processes_learn_what_one_learns(prepared: Path, tmp_path: Path) -> None:
+    """Without dropout: losses and weights within 1e-5 after 50 updates, divided by the tokens of both.
+
+    GELU, because a ReLU that rounding turns on here and off there is another function, and Adam makes much of small gradients.
+    """
+    smooth = ("model.dropout=0.0", "model.activation=gelu")
+    for workers in (1, 2):
+        result = run_nmt("train", prepared, "-o", tmp_path / str(workers), *words(50, workers, *smooth))
+        assert result.exit_code == 0, result.stderr
+        assert ("2 processes" in result.stderr) == (workers == 2)
+    one, two = ((dict(losses(tmp_path / name))) for name in "12")
+    assert one.keys() == two.keys() == {20, 40}
+    assert all(abs(one[update] - two[update]) < 1e-5 for update in one)
+    weights = [read_tensors(tmp_path / name / LAST)[0] for name in "12"]
+    names = [name for name in weights[0] if name.startswith("weights.")]
+    assert max(float((weights[0][name] - weights[1][name]).abs().max()) for name in names) < 1e-5
+    first = run_nmt("train", prepared, "-o", tmp_path / "fresh", *words(1, 1, *smooth))
+    assert first.exit_code == 0
+    fresh = read_tensors(tmp_path / "fresh" / LAST)[0]
+    assert max(float((weights[0][name] - fresh[name]).abs().max()) for name in names) > 1e-2, (
+        "they have learnt something"
+    )
+
+
+WITH_DROPOUT = words(13, 2, "model.dropout=0.2", "training.ema=0.9", every=5)
+
+
+@pytest.fixture(scope="module")
+def straight(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training of two processes that was never stopped."""
+    model = tmp_path_factory.mktemp("team") / "straight"
+    assert run_nmt("train", prepared, "-o", model, *WITH_DROPOUT).exit_code == 0
+    return model
+
+
+def test_a_team_that_was_stopped_goes_on_with_the_same_bits(
+    prepared: Path, straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = WITH_DROPOUT
+    stopped_at(7, monkeypatch)
+    assert run_nmt("train", prepared, "-o", tmp_path / "stopped", *given).exit_code == 143
+    found = run_nmt(
+        "train", prepared, "-o", tmp_path / "stopped", *[word for word in given if word not in ("--workers", "2")]
+    )
+    assert found.exit_code == 0, found.stderr  # with as many processes as before, unless another number is typed
+    assert bits(tmp_path / "stopped") == bits(straight)
+
+
+def test_streams_of_a_team_go_on_with_the_same_bits(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = (*WRITERS["lm-rnn"], "training.window=10", "training.batch_tokens=70", "training.validate_every=9")
+    given = ["--task", "lm", "--preset", "lm-rnn", "--updates", "8", "--workers", "2"]
+    given += [word for setting in settings for word in ("--set", setting)]
+    assert run_nmt("train", small / "a.en", "-o", tmp_path / "straight", *given).exit_code == 0
+    state = Checkpoint.read(tmp_path / "straight")
+    assert state is not None
+    assert [len(part) for part in state.carry or ()] == [7], "the streams of both"
+    stopped_at(5, monkeypatch)
+    assert run_nmt("train", small / "a.en", "-o", tmp_path / "stopped", *given).exit_code == 143
+    assert run_nmt("train", small / "a.en", "-o", tmp_path / "stopped", *given).exit_code == 0
+    assert bits(tmp_path / "stopped") == bits(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_loss_that_explodes_is_undone(
+    workers: int, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here only the leader sees it."""
+    steps, left = loop.train, [8]
+
+    def exploding(*arguments: Any) -> Iterator[Step]:
+        for step in steps(*arguments):
+            if step.update in left:
+                left.remove(step.update)
+                raise Diverged(step.update, float("nan"), 3.0)
+            yield step
+
+    monkeypatch.setattr(learner, "train", exploding)
+    result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(12, workers, every=5))
+    assert result.exit_code == 0, result.stderr
+    said = "warning: the loss has exploded (update 8: loss nan, gradient norm 3.0): back to update 5, with half the learning rate"
+    assert said in result.stderr
+    records = ModelDirectory(tmp_path / "model").metrics()
+    assert [(record["update"], record["exploded"]) for record in records if record["kind"] == "back"] == [(5, 8)]
+    assert Checkpoint.read(tmp_path / "model").progress.halvings == 1  # type: ignore[union-attr]
+
+
+def test_a_loss_that_explodes_again_and_again(prepared: Path, tmp_path: Path) -> None:
+    settings = ("training.learning_rate=0.99", "training.warmup=1", "training.clip_norm=1e9", "training.beta2=0.0")
+    result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(400, 1, *settings, every=400))
+    assert result.exit_code == 1, result.stderr
+    assert result.stderr.count("half the learning rate") == 6
+    assert "error: the loss must fall, but explodes" in result.stderr
+
+
+def test_torchrun_is_the_same_training(
+    prepared: Path, straight: Path, tmp_path: Path, environment: Mapping[str, str]
+) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "nmt_cli"]
+    command = [*launcher, "train", str(prepared), "-o", str(tmp_path / "theirs"), *WITH_DROPOUT]
+    done = subprocess.run(
+        command, env={**environment, "PYTHONWARNINGS": ""}, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr.decode().count("2 processes") == 1, "only the leader talks"
+    assert bits(tmp_path / "theirs") == bits(straight)
+
+
+def test_a_process_that_is_killed_ends_the_training(
+    prepared: Path, tmp_path: Path, spawn: Callable[..., "subprocess.Popen[bytes]"]
+) -> None:
+    model = tmp_path / "model"
+    with spawn("train", prepared, "-o", model, *words(5000, 2, every=2)) as process:
+        deadline = time.monotonic() + 60
+        while not (model / "model.safetensors").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(_follower_of(process.pid), signal.SIGKILL)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1, said
+    assert "error: a training process has ended before its work was done" in said.decode()
+    assert "Traceback" not in said.decode()
+    assert Checkpoint.read(model).progress.update > 0  # type: ignore[union-attr]
+
+
+def _follower_of(leader: int) -> int:
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(leader)], capture_output=True, check=True
+    ).stdout.decode()
+    return next(int(line.split()[0]) for line in listed.splitlines() if "spawn_main" in line)
