@@ -39,7 +39,7 @@ ladder: install
 	@$(BIN)/python tests/ladder.py
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: install
 	$(BIN)/ruff check .

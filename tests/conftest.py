@@ -1,4 +1,7 @@
-"""What every test may use: the command line in process, with a record of the options that were typed; tiny trained models."""
+"""What every test may use: the command line in process, with a record of the options that were typed; tiny trained models.
+
+The tests run in as many processes as there are cores (``make test``), each with one thread: the models are tiny.
+"""
 
 import os
 import shutil
@@ -6,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -13,7 +17,9 @@ import torch
 from typer.testing import CliRunner, Result
 
 from nmt_cli.cli.app import app
+from tests.tree import untyped
 
+torch.set_num_threads(1)
 hypothesis.settings.register_profile("nmt", deadline=None, derandomize=True)  # the same examples on every machine
 hypothesis.settings.load_profile("nmt")
 
@@ -24,7 +30,7 @@ LINES = 600
 Nmt = Callable[..., Result]
 
 typed: set[tuple[str, str]] = set()
-"""(command, option) for each option that a test of this run has typed; test_options.py compares it with the command tree."""
+"""(command, option) for each option that a test of this run has typed: see ``pytest_sessionfinish``."""
 
 TINY = {
     "transformer-tiny": (
@@ -164,9 +170,41 @@ def corpora() -> Path:
     return CORPORA
 
 
+SLOWEST = ("test_ladder.py", "test_readme.py", "test_train.py", "test_team.py", "test_resume.py", "test_laws.py")
+"""They begin first, so that no process is left with one of them at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """test_options.py runs last: it looks back at what all the others have typed."""
-    items.sort(key=lambda item: item.path.name == "test_options.py")
+    """The slowest files first."""
+    items.sort(key=lambda item: item.path.name not in SLOWEST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A process has run its share of the tests."""
+    typed.update(map(tuple, getattr(node, "workeroutput", {}).get("typed", [])))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Law 7: every option that a user can type is run by a test. It looks back at all tests, so that no test can be it."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["typed"] = sorted(typed)
+        return
+    whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS and not session.config.option.keyword
+    if whole and session.exitstatus == pytest.ExitCode.OK and untyped(typed):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """Name what law 7 misses."""
+    missing = untyped(typed)
+    if (
+        exitstatus == pytest.ExitCode.TESTS_FAILED
+        and config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        and missing
+    ):
+        terminalreporter.write_line(f"FAILED law 7: no test has typed {', '.join(missing)}", red=True)
 
 
 def _note(words: list[str]) -> None:

@@ -3,30 +3,13 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-from nmt_cli.cli.app import app
+from .conftest import Nmt
+from .tree import COMMANDS, ROOT, options, untyped
 
-from .conftest import Nmt, typed
-
-HERE = Path(__file__)
 HEAVY = ("torch", "numpy", "pydantic", "sentencepiece", "sacrebleu", "safetensors", "rich.progress")
-
-ROOT: Any = typer.main.get_command(app)
-COMMANDS: dict[str, Any] = ROOT.commands
-
-
-def options() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(command, the ways to type one of its options); the command is empty for options of nmt itself."""
-    for name, command in (("", ROOT), *COMMANDS.items()):
-        for parameter in command.params:
-            if parameter.param_type_name == "option":
-                yield name, (*parameter.opts, *parameter.secondary_opts)
 
 
 def test_version(nmt: Nmt) -> None:
@@ -95,17 +78,9 @@ def test_an_unforeseen_error_is_one_line_and_a_traceback_on_demand(nmt: Nmt, mon
     assert type(nmt("score", "ref").exception) is ZeroDivisionError
 
 
-def test_every_option_was_typed_by_a_test(request: pytest.FixtureRequest) -> None:
-    """Must be the last test of this file."""
-    collected = {item.path for item in request.session.items}
-    everything = set(HERE.parent.glob("test_*.py"))
-    if collected != everything:
-        pytest.skip("only a part of the tests was collected: nobody has typed the options of the others")
-    known = {(command, way) for command, ways in options() for way in ways}
-    missing = [
-        f"{command} {ways[0]}".strip()
-        for command, ways in options()
-        if not any((command, way) in typed for way in ways)
-    ]
-    assert missing == []
-    assert len(known) > 20
+def test_what_was_typed_is_compared_with_the_tree() -> None:
+    """The comparison that looks back at all tests when they have run: see conftest."""
+    everything = {(command, way) for command, ways in options() for way in ways}
+    assert len(everything) > 100
+    assert untyped(everything) == []
+    assert untyped(everything - {("translate", "--beam"), ("translate", "-b")}) == ["translate --beam"]
