@@ -13,6 +13,7 @@ from nmt_cli.corpus.batching import LabelledBatch, Sequences
 from nmt_cli.models.base import Carry, Loss, Model
 from nmt_cli.models.encoder_decoder import Encoder
 from nmt_cli.models.layers import Dropout
+from nmt_cli.models.pooling import Pooling
 from nmt_cli.text.tokenizer import EOS, UNK
 
 
@@ -35,7 +36,7 @@ class Classifier(Model):
     """An encoder, a pooling and a linear layer."""
 
     def __init__(
-        self, encoder: Encoder, pooling: nn.Module, output: nn.Linear, *, dropout: float, word_dropout: float
+        self, encoder: Encoder, pooling: Pooling, output: nn.Linear, *, dropout: float, word_dropout: float
     ) -> None:
         super().__init__()
         self.encoder = encoder

@@ -1,6 +1,7 @@
 """One vector for a whole text: its final states, or the maximum, the mean or an attention over all positions."""
 
-from typing import Literal
+from abc import abstractmethod
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,15 +10,28 @@ from nmt_cli.models.attention import bias_of
 from nmt_cli.models.base import Memory
 
 
-class FinalStates(nn.Module):
+class Pooling(nn.Module):
+    """Memory -> one vector (B, D) of each text."""
+
+    everywhere: ClassVar[bool] = True
+    """Whether it looks at all positions at once, so that none of them is nearest to the result."""
+
+    @abstractmethod
+    def forward(self, memory: Memory) -> Tensor:
+        """(B, D)"""
+
+
+class FinalStates(Pooling):
     """The uppermost states behind the last token each way: all that was read has gone through them."""
+
+    everywhere: ClassVar[bool] = False
 
     def forward(self, memory: Memory) -> Tensor:
         """(B, D)"""
         return memory.final[0][:, -1]
 
 
-class MaxPooling(nn.Module):
+class MaxPooling(Pooling):
     """The largest value of each feature, wherever it stands (Collobert et al. 2011)."""
 
     def forward(self, memory: Memory) -> Tensor:
@@ -25,7 +39,7 @@ class MaxPooling(nn.Module):
         return memory.outputs.masked_fill(~memory.mask[:, :, None], -torch.inf).amax(1)
 
 
-class MeanPooling(nn.Module):
+class MeanPooling(Pooling):
     """The mean over the real tokens."""
 
     def forward(self, memory: Memory) -> Tensor:
@@ -34,7 +48,7 @@ class MeanPooling(nn.Module):
         return (memory.outputs * real).sum(1) / real.sum(1)
 
 
-class AttentionPooling(nn.Module):
+class AttentionPooling(Pooling):
     """A mean weighted by softmax(v tanh(W h + b)): a learned question that each position answers (Yang et al. 2016, eq. 5 to 7)."""
 
     def __init__(self, width: int) -> None:
@@ -49,7 +63,7 @@ class AttentionPooling(nn.Module):
         return (weights[:, None] @ memory.outputs)[:, 0]
 
 
-def pooling(name: Literal["final", "max", "mean", "attention"], width: int) -> nn.Module:
+def pooling(name: Literal["final", "max", "mean", "attention"], width: int) -> Pooling:
     """The one of this name, over outputs (B, T, D) of this ``width``."""
     match name:
         case "final":

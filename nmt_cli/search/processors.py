@@ -106,9 +106,7 @@ class BannedWords:
     all of a banned one is banned with it, unless one token is enough for it.
     """
 
-    endings: tuple[
-        tuple[str, Tensor], ...
-    ]  # what a text ends in, and the tokens (any,) that then complete a banned word
+    endings: tuple[tuple[str, Tensor], ...]  # what a text ends in, and what tokens then complete a banned word
     surfaces: Sequence[str]  # what each id adds to a text; a blank begins a word
 
     @classmethod

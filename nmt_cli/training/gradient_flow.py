@@ -15,7 +15,7 @@ maximum may leave t without any gradient: there the mean over the whole text sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +27,6 @@ from torch import Tensor, nn
 from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
 from nmt_cli.errors import DataError
 from nmt_cli.models.base import Model
-from nmt_cli.models.classifier import Classifier
-from nmt_cli.models.pooling import FinalStates
 from nmt_cli.runs.directory import ModelDirectory, build
 from nmt_cli.text.normalize import normalize
 
@@ -59,7 +57,7 @@ class GradientFlow:
 
     initial: tuple[float, ...]
     trained: tuple[float, ...]
-    pooled: bool = False  # relative to the mean over all places instead
+    pooled: bool = False  # relative to the mean over all places instead, where a classifier pools over them
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,9 @@ class Reach:
     longest: int
 
 
-Rows = Sequence[Sequence[int]]
-Ask = Callable[[Any, Sequence[Rows], Reach], Iterator[Probe]]
+Texts = Sequence[Sequence[int]]
+"""A column of the lines, as ids."""
+Ask = Callable[[Any, Sequence[Texts], Reach], Iterator[Probe]]
 
 
 def gradient_flow(directory: ModelDirectory, columns: Sequence[Sequence[str]], steps: int = STEPS) -> GradientFlow:
@@ -86,11 +85,12 @@ def gradient_flow(directory: ModelDirectory, columns: Sequence[Sequence[str]], s
     with torch.random.fork_rng(devices=()):  # nobody else's random numbers depend on a look inside
         torch.manual_seed(settings.training.seed)
         both: tuple[Model, ...] = (build(settings, directory.sizes), directory.model())
-    initial, trained = (measure(ask(model.double().eval(), rows, reach), steps) for model in both)
-    return GradientFlow(initial, trained, _pools(both[0]))
+    probes = [list(ask(model.double().eval(), rows, reach)) for model in both]
+    initial, trained = (measure(each, steps) for each in probes)
+    return GradientFlow(initial, trained, any(probe.pooled for probe in probes[0]))
 
 
-def measure(probes: Iterator[Probe], steps: int) -> tuple[float, ...]:
+def measure(probes: Iterable[Probe], steps: int) -> tuple[float, ...]:
     """flow(k) over all rows and positions; where a row is shorter than k, it counts neither above nor below the line.
 
     Cost: a backward pass for each probe.
@@ -134,13 +134,13 @@ def _seen(embedding: nn.Module) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
-def _longest(rows: Rows, reach: Reach) -> list[int]:
+def _longest(rows: Texts, reach: Reach) -> list[int]:
     """Which rows to look at: the longest, since short ones say nothing of what lies far back."""
     possible = [index for index, row in enumerate(rows) if 0 < len(row) <= reach.longest]
     return sorted(possible, key=lambda index: -len(rows[index]))[:_ROWS]
 
 
-def _first_target(model: Any, columns: Sequence[Rows], reach: Reach) -> Iterator[Probe]:
+def _first_target(model: Any, columns: Sequence[Texts], reach: Reach) -> Iterator[Probe]:
     """Encoder-decoders. The embedding of the encoder is a module of its own, also where its table is shared."""
     sources, targets = columns
     chosen = _longest(sources, reach)
@@ -153,7 +153,7 @@ def _first_target(model: Any, columns: Sequence[Rows], reach: Reach) -> Iterator
     yield Probe(-log_probs, seen[0], source.lengths - 1)
 
 
-def _label(model: Any, columns: Sequence[Rows], reach: Reach) -> Iterator[Probe]:
+def _label(model: Any, columns: Sequence[Texts], reach: Reach) -> Iterator[Probe]:
     """Classifiers: the label that the model finds most probable, so that no label has to be known."""
     (texts,) = columns
     chosen = _longest(texts, reach)
@@ -162,14 +162,10 @@ def _label(model: Any, columns: Sequence[Rows], reach: Reach) -> Iterator[Probe]
     batch = Sequences.of(texts[index] for index in chosen)
     with _seen(model.encoder.embedding) as seen:
         log_probs = model.log_probs(batch)
-    yield Probe(-log_probs.amax(1), seen[0], batch.lengths - 1, _pools(model))
+    yield Probe(-log_probs.amax(1), seen[0], batch.lengths - 1, model.pooling.everywhere)
 
 
-def _pools(model: Model) -> bool:
-    return isinstance(model, Classifier) and not isinstance(model.pooling, FinalStates)
-
-
-def _tokens(model: Any, columns: Sequence[Rows], reach: Reach) -> Iterator[Probe]:
+def _tokens(model: Any, columns: Sequence[Texts], reach: Reach) -> Iterator[Probe]:
     """Language models: the lines behind each other, cut into stretches that are long enough, or one of what there is."""
     (texts,) = columns
     stream = [model.eos, *(token for row in texts if row for token in (*row, model.eos))]
