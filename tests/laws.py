@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Decodable
+from nmt_cli.models.layers import shifted
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import noise
 from nmt_cli.search.ancestral import Greedy
@@ -21,6 +22,7 @@ from nmt_cli.search.diverse import DiverseBeamSearch
 from nmt_cli.search.exact import ExactSearch
 from nmt_cli.search.head import Head
 from nmt_cli.search.normalization import LengthPower, Normalization
+from nmt_cli.search.retold import Retold
 from nmt_cli.search.sampling import Sampling
 from nmt_cli.search.stochastic import StochasticBeam
 from nmt_cli.search.stopping import Bound, Patience
@@ -123,6 +125,37 @@ def forced_decoding_agrees(model: Model, strategy: Search, source: Sequences) ->
             assert model.eos not in hypothesis.tokens[:-1]
             assert len(hypothesis.tokens) <= int(sentences.limits[index])
             assert abs(oracles.log_prob(model, alone(source, index), hypothesis.tokens) - hypothesis.log_prob) < 1e-6
+
+
+def retelling_is_teacher_forcing(model: Any, strategy: Search, source: Sequences) -> None:
+    """Law 3, token by token: what is retold of a hypothesis is what the model says that reads all of it at once, and from each of
+    its layers it looks to the same places. The search finds what it finds."""
+    sentences = sentences_of(source)
+    found = run(model, strategy, source, sentences)
+    for layer in range(max(1, model.decoder.looking)):
+        model.decoder.aligning = layer
+        retold = run(model, Retold(strategy, attending=model.decoder.looking > 0), source, sentences)
+        assert [[replace(h, retelling=None) for h in hypotheses] for hypotheses in retold] == found
+        for index, hypotheses in enumerate(retold):
+            own = alone(source, index)
+            for hypothesis in hypotheses:
+                assert hypothesis.retelling is not None
+                log_probs, looks = whole(model, own, hypothesis.tokens)
+                said = torch.tensor(hypothesis.retelling.log_probs, dtype=torch.float64)
+                torch.testing.assert_close(said, log_probs, rtol=0, atol=1e-9)
+                assert abs(float(said.sum()) - hypothesis.log_prob) < 1e-6
+                seen = torch.tensor(hypothesis.retelling.attention, dtype=torch.float64)
+                torch.testing.assert_close(seen, looks, rtol=0, atol=1e-9)
+
+
+def whole(model: Any, source: Sequences, tokens: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """By teacher forcing of one sentence: (T,) log-probabilities, (T, S) attention; S = 0 where there is none."""
+    target = Sequences.of([tokens], end=())
+    with torch.no_grad():
+        log_probs = model.log_probs(Batch(source, target))[0]
+        if model.decoder.looking == 0:
+            return log_probs, log_probs.new_zeros(len(tokens), 0)
+        return log_probs, model.decoder.alignment(shifted(target.tokens), model.encoder(source))[0]
 
 
 def reorder_commutes(model: Model, source: Sequences) -> None:

@@ -1,7 +1,7 @@
 """The slow, obvious version of each clever thing. The fast one must equal it."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from functools import cache
@@ -354,3 +354,19 @@ def bpe_dropout(word: str, ranks: Mapping[str, int], p: float) -> dict[tuple[str
             merged = (*pieces[:place], merges[place], *pieces[place + 2 :])
             begun[merged] = begun.get(merged, 0.0) + probability
     return complete
+
+
+def model_one(pairs: Sequence[tuple[list[int], list[int]]], rounds: int) -> dict[tuple[int, int], float]:
+    """t(target | source) by the loops of Brown et al. 1993, section 4.1; the empty word is 0."""
+    t = {(s, w): 1.0 for source, target in pairs for s in [0, *source] for w in target}
+    for _ in range(rounds):
+        counts: dict[tuple[int, int], float] = defaultdict(float)
+        totals: dict[int, float] = defaultdict(float)
+        for source, target in pairs:
+            for w in target:
+                norm = sum(t[s, w] for s in [0, *source])
+                for s in [0, *source]:
+                    counts[s, w] += t[s, w] / norm
+                    totals[s] += t[s, w] / norm
+        t = {(s, w): count / totals[s] for (s, w), count in counts.items()}
+    return t

@@ -321,7 +321,7 @@ def test_post_norm_needs_no_norm_at_the_end() -> None:
 
 
 def test_the_alignment_is_the_last_layer_but_one() -> None:
-    """In the mean of its heads, one position at a time (Garg et al. 2019)."""
+    """In the mean of its heads, one position at a time (Garg et al. 2019), unless another layer is named."""
     batch = random_batch(4, seed=24)
     for name in ("transformer", "transformer-post", "transformer-rotary", "transformer-ssru"):
         model, paper = exact(random_model(name, seed=4)), PAPERS[name]
@@ -346,6 +346,26 @@ def test_the_alignment_is_the_last_layer_but_one() -> None:
                 wanted = (heads[0] + heads[1]) / 2
                 torch.testing.assert_close(found[index, : len(tokens), : len(memory)], wanted, rtol=0, atol=1e-9)
                 assert not found[index, :, len(memory) :].any()
+            model.decoder.aligning = model.decoder.looking - 1
+            highest = model.decoder.alignment(inputs, model.encoder(batch.source))
+            assert torch.equal(highest, found) == (model.decoder.looking == 1)
+            assert torch.equal(highest, model.decoder.alignments(inputs, model.encoder(batch.source))[-1])
+
+
+def test_attention_of_the_steps_is_the_alignment_of_the_whole() -> None:
+    """Of every layer, also where each row has read another number of tokens at once; until the rows move."""
+    batch = random_batch(5, seed=26)
+    inputs, last = shifted(batch.target.tokens), batch.target.lengths - 1
+    for name in ("transformer", "transformer-post", "transformer-rotary", "transformer-ssru"):
+        model = exact(random_model(name, seed=5))
+        with torch.no_grad():
+            for layer in range(model.decoder.looking):
+                model.decoder.aligning = layer
+                wanted = model.decoder.alignment(inputs, model.encoder(batch.source))
+                scores, state = model.advance(inputs, batch.target.lengths, model.start(batch.source)[1])
+                torch.testing.assert_close(scores.attention, wanted[torch.arange(5), last], rtol=0, atol=1e-9)
+                assert model.decoder.attention(None, state.select(torch.tensor([2, 0]))) is None
+            assert model.decoder.attention(None, model.start(batch.source)[1]) is None
 
 
 def test_a_decoder_without_memory_is_a_decoder_with_a_sublayer_less() -> None:

@@ -112,6 +112,11 @@ def test_forced_decoding_agrees(name: str, seed: int, strategy: SearchStrategy) 
     laws.forced_decoding_agrees(model_of(name, seed), strategy, random_batch(9, seed=5, longest=12).source)
 
 
+@pytest.mark.parametrize(("name", "seed", "strategy"), [case for case in CASES if case.values[1] == 1])
+def test_retelling_is_teacher_forcing(name: str, seed: int, strategy: SearchStrategy) -> None:
+    laws.retelling_is_teacher_forcing(random_model(name, seed=seed), strategy, random_batch(6, seed=18).source)
+
+
 def test_reorder_commutes(model: Any) -> None:
     laws.reorder_commutes(model, random_batch(6, seed=6).source)
 

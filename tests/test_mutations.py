@@ -59,6 +59,9 @@ LAWS: dict[str, Callable[[str], None]] = {
     "forced_decoding_agrees (greedy)": lambda a: laws.forced_decoding_agrees(
         model_of(a), Greedy(), random_batch(9, seed=5, longest=12).source
     ),
+    "retelling_is_teacher_forcing": lambda a: laws.retelling_is_teacher_forcing(
+        random_model(a, seed=1), WIDE, random_batch(6, seed=18).source
+    ),
     "reorder_commutes": lambda a: laws.reorder_commutes(model_of(a), random_batch(6, seed=6).source),
     "copies_do_not_disturb": lambda a: laws.copies_do_not_disturb(model_of(a), random_batch(5, seed=7).source),
     "beam_of_one_is_greedy": lambda a: laws.beam_of_one_is_greedy(
@@ -404,6 +407,21 @@ def looks_from_zero(original: Any) -> Any:
     return only_in_steps
 
 
+def from_above(original: Any) -> Any:
+    """The keys of the next layer, or of the lowest behind the highest."""
+
+    def mutant(self: Any, hidden: Tensor, state: Any) -> Any:
+        remembered = state.remembered[1:] + state.remembered[:1]
+        return original(self, hidden, replace(state, remembered=remembered))
+
+    return mutant
+
+
+def looks_from_nowhere(original: Any) -> Any:
+    """The query is lost."""
+    return lambda self, hidden, state: original(self, hidden, replace(state, query=0 * state.query))
+
+
 def turned_whole(values: Tensor, lengths: Tensor) -> Tensor:
     """Reversed by the padded length: the backward direction reads padding first."""
     del lengths
@@ -653,6 +671,7 @@ T, R = ("transformer",), ("recurrent",)
 SSRU, ROTARY = ("transformer-ssru",), ("transformer-rotary",)
 BOTTLENECK, BAHDANAU, FEEDING = ("rnn-bottleneck",), ("gru-bahdanau",), ("lstm-feeding",)
 BATCHED = ("neighbours_change_nothing", "neighbours_change_only_ties")
+REREAD = ("retelling_is_teacher_forcing",)
 RETOLD = ("forced_decoding_agrees",)
 
 MUTATIONS = {
@@ -738,7 +757,14 @@ MUTATIONS = {
     ),
     "sentences leave, their memory does not": Mutation(
         both(wrap(TransformerState, "select", memory_stays), wrap(RecurrentState, "select", memory_stays)),
-        ("copies_do_not_disturb", "long_lives_forget_nothing", *BATCHED, *RETOLD, "forced_decoding_agrees (greedy)"),
+        (
+            "copies_do_not_disturb",
+            "long_lives_forget_nothing",
+            "forced_decoding_agrees (greedy)",
+            *BATCHED,
+            *RETOLD,
+            *REREAD,
+        ),
     ),
     "sentences leave, their cache does not": Mutation(
         wrap(Slots, "select", cache_stays), ("copies_do_not_disturb", *BATCHED, *RETOLD), T
@@ -791,6 +817,10 @@ MUTATIONS = {
     "lengths of prefixes are ignored": Mutation(
         both(wrap(TransformerDecoder, "advance", lengths_ignored), wrap(AttentiveDecoder, "advance", lengths_ignored)),
         ("prefixes_are_steps",),
+    ),
+    "the keys are those of another layer": Mutation(wrap(TransformerDecoder, "attention", from_above), REREAD, T),
+    "attention is asked from nowhere": Mutation(
+        wrap(AttentiveDecoder, "attention", looks_from_nowhere), REREAD, (*R, *BAHDANAU, *FEEDING)
     ),
     "the limit is passed by one": Mutation(
         both(wrap(BeamSearch, "__call__", limits(1)), wrap(Greedy, "__call__", limits(1))),

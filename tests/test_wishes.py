@@ -164,7 +164,8 @@ def test_a_language_model_beside_it(trained: Path, writer: Path, reader: Path, n
         (["--min-length", "-1"], "--min-length must be at least 0, but is -1"),
         (["--min-length", "5", "--max-length", "4"], "--max-length must not be below --min-length (5), but is 4"),
         (["--lm-weight", "-1", "--lm", "model"], "--lm-weight must be a finite number, not below 0, but is -1.0"),
-        (["--coverage", "0.2"], "--coverage needs a recurrent model with attention"),
+        (["--layer", "1"], "--layer means nothing where nobody asks what the model looks at"),
+        (["--layer", "0", "--coverage", "0.2"], "looks from must lie between 1 and 1, but is 0"),
         (["--norm", "googel"], "norm must be a known name, but is 'googel'"),
         (["--patience", "0"], "patience must be above 0, but is 0.0"),
     ],
@@ -178,12 +179,13 @@ def test_what_is_out_of_range(options: list[str], said: str, trained: Path, nmt:
 
 def test_norms_and_patience(trained: Path, trained_lstm: Path, nmt: Nmt) -> None:
     assert len(lines(trained, nmt, "--norm", "google", "--length-penalty", 0.6, "--patience", 1)) == 3
-    assert len(lines(trained_lstm, nmt, "--coverage", 0.2)) == 3
+    for model in (trained, trained_lstm):
+        assert len(lines(model, nmt, "--coverage", 0.2)) == 3
 
 
 GROUPS = {
     "beam": "--search beam --beam 4 --n-best 2 --length-penalty 0.6 --norm google --patience 1",
-    "coverage": "--coverage 0.2",
+    "coverage": "--coverage 0.2 --layer 1",
     "sample": "--search sample --temperature 1.2 --top-k 30 --top-p 0.9 --min-p 0.01 --epsilon 0.001 --seed 3",
     "diverse": "--search diverse --beam 4 --groups 2 --diversity 0.7",
     "mbr": "--search mbr --samples 6 --mbr-candidates sample --utility bleu --mbr-aggregate",

@@ -10,6 +10,10 @@ def attention(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A translation model.")],
     sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="A line in the source language, in quotes.")],
     target: Annotated[str | None, typer.Option(help="A translation to look at; without: the model's own.")] = None,
+    layer: Annotated[
+        int | None,
+        typer.Option(help="This layer of a Transformer's decoder, from 1; without: the one found best on dev."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE.svg", help="Write a picture instead.")
     ] = None,
@@ -27,7 +31,7 @@ def attention(
 
     if output is not None:
         files.check_output(output)
-    found = Looker.open(ModelDirectory.open(model)).must_look(sentence, target)
+    found = Looker.open(ModelDirectory.open(model), layer).must_look(sentence, target)
     drawn = heatmap(model.resolve().name, found)
     if output is None:
         print("\n".join(heatmap_lines(drawn, width=console.width())))

@@ -52,6 +52,10 @@ class SearchTyped:
         float | None,
         _option("Weight of a penalty for source words that nothing attended to (Wu et al. 2016); without: 0."),
     ] = None
+    layer: Annotated[
+        int | None,
+        _option("Where a Transformer looks: this layer of its decoder, from 1; without: the one found best on dev."),
+    ] = None
     groups: Annotated[
         int | None,
         _option("So many groups share the beam; without: each hypothesis is a group of its own.", panel=_DIVERSE),
@@ -150,8 +154,9 @@ class SearchTyped:
             for kind in (SearchOptions, Restrictions)
         )
         lists = {name: tuple(value) for name, value in restrictions.items() if name == "ban"}
-        beside = {"lm": self.lm} if self.lm_weight is None else {"lm": self.lm, "lm_weight": self.lm_weight}
-        together = Together(tuple(self.ensemble or ()), tuple(self.weight or ()), **beside)
+        beside = {field.name: typed[field.name] for field in fields(Together) if field.name in typed}
+        beside = {**beside, "ensemble": tuple(self.ensemble or ())}
+        together = Together(**beside, weights=tuple(self.weight or ()))
         return Choice(
             self.search,
             options,

@@ -20,8 +20,22 @@ def translate(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead of stdout.")
     ] = None,
     format_: Annotated[
-        str, typer.Option("--format", help="text, tsv (line, rank, score, log p, text, flags) or jsonl.")
+        str,
+        typer.Option(
+            "--format",
+            help="text, tsv (line, rank, score, log p, text, flags), jsonl, or pharaoh (links of words: 0-0 1-2).",
+        ),
     ] = "text",
+    token_scores: Annotated[
+        bool, typer.Option("--token-scores", help="Also the log-probability of each token (tsv, jsonl).")
+    ] = False,
+    alignment: Annotated[
+        bool,
+        typer.Option("--alignment", help="Also links of words (tsv, jsonl) and of subwords (jsonl) to the source."),
+    ] = False,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Also how much each subword looked at each of the source (jsonl).")
+    ] = False,
     prefix: Annotated[
         bool, typer.Option("--prefix", help="Each line is source<TAB>how the translation begins (jsonl: field prefix).")
     ] = False,
@@ -34,7 +48,11 @@ def translate(
 
     nmt translate model < input.txt > output.txt
     """
+    from dataclasses import replace
+
     from nmt_cli.evaluation.diversity import figures
+    from nmt_cli.inference.details import Details
     from nmt_cli.inference.job import Job, run
 
-    run(Job(model, tuple(files or ()), output, search.choice(), format_, prefix, stream, workers, figures))
+    choice = replace(search.choice(), details=Details(token_scores, alignment, attention))
+    run(Job(model, tuple(files or ()), output, choice, format_, prefix, stream, workers, figures))

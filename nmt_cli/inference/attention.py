@@ -9,8 +9,9 @@ from typing import Any, cast
 import torch
 
 from nmt_cli.corpus.batching import Sequences
-from nmt_cli.errors import DataError, ModelError
+from nmt_cli.errors import DataError
 from nmt_cli.inference.choice import Choice
+from nmt_cli.inference.together import Together, without_attention
 from nmt_cli.inference.translator import Engine, Piece
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import shifted
@@ -36,9 +37,12 @@ class Looker:
     engine: Engine
 
     @classmethod
-    def open(cls, directory: ModelDirectory) -> Looker:
-        """Raises ModelError where the model does not translate."""
-        return cls(directory, Engine.open(directory, Choice().strategy(directory)))
+    def open(cls, directory: ModelDirectory, layer: int | None = None) -> Looker:
+        """``layer``: of a decoder of several, from 1; None: the one that its training has found.
+
+        Raises ModelError where the model does not translate, ConfigError where it has no such layer.
+        """
+        return cls(directory, Engine.open(directory, Choice().strategy(directory), Together(layer=layer)))
 
     def fits(self, line: str) -> bool:
         """Whether the model could take it."""
@@ -74,8 +78,5 @@ class Looker:
         """The same. Raises ModelError where the model has no attention."""
         found = self.look(source, target)
         if found is None:
-            raise ModelError(
-                f"{self.directory.path} must have attention to show, but its decoder has none",
-                "nmt train ... --preset lstm-attention trains one that has",
-            )
+            raise without_attention(self.directory)
         return found

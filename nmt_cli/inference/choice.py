@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_cli.errors import ConfigError
+from nmt_cli.inference.details import Details
 from nmt_cli.inference.glossary import Glossary
 from nmt_cli.inference.restrictions import Restrictions
 from nmt_cli.inference.together import Together
@@ -25,6 +26,7 @@ Utility = Callable[[Sequence[str], Sequence[int]], list[float]]
 """Distinct texts and how often each was found -> the expected utility of each."""
 
 _KNOWS_TERMS = "beam"
+_LOOKS = "--alignment, --attention, --format pharaoh and --coverage do"
 _NO_UTILITIES: Registry[Utility] = Registry("utility", {})
 
 
@@ -39,6 +41,7 @@ class Choice:
     restrictions: Restrictions = field(default_factory=Restrictions)
     glossary: Path | None = None
     together: Together = field(default_factory=Together)
+    details: Details = field(default_factory=Details)
 
     @property
     def name(self) -> str:
@@ -69,6 +72,8 @@ class Choice:
             ConfigError: an option out of range, or one that the search does not know.
         """
         options = self._options(directory)
+        if self.together.layer is not None and not (self.details.looks or options.coverage):
+            raise ConfigError("--layer means nothing where nobody asks what the model looks at", _LOOKS)
         search: Search = STRATEGIES[self.name].of(options)
         if self.glossary is not None:
             if self.name != _KNOWS_TERMS:
@@ -76,7 +81,7 @@ class Choice:
                     f"--glossary means nothing to {self.name} search", f"known by --search {_KNOWS_TERMS}"
                 )
             search = Constrained(search, ConstrainedBeam(options.beam, options.n_best, options.normalization))
-        return self.restrictions.around(search, directory.tokenizer)
+        return self.restrictions.around(self.details.around(search), directory.tokenizer)
 
     def terms(self) -> Glossary:
         """The glossary. Raises DataError where its file is none."""

@@ -5,22 +5,35 @@ tsv     number of the line (from 1), rank (from 1), score, log-probability, tran
 jsonl   in: {"text": ...}, perhaps "prefix", and whatever else; out: the same object with "translation", "score", "log_prob",
         "tokens" (ids), "flags" and, for n-best, "candidates" and their "diversity"; of exact search, "certificate" (proved, nodes,
         bound); fields that we do not know come out as they went in
-        we do not know come out as they went in
+pharaoh the links of words, as word aligners write them: 0-0 1-2 2-1 (source-target, from 0), words being what stands between spaces
+        in the line as it is read (see text.normalize) and in the translation
+
+What costs a pass more comes only when asked for:
+
+token scores   tsv: a column with the natural log-probability of each token; jsonl: "pieces", the tokens by name, and
+               "token_log_probs", which sum to "log_prob"
+alignment      tsv: a column as in pharaoh; jsonl: "word_alignment", the same as pairs, "source_pieces", "pieces" and "alignment",
+               pairs of places in these two; each piece of a word of the translation is linked once, EOS is not
+attention      jsonl: what the links are made from: for each of "pieces" a list of weights, one for each of "source_pieces"
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from typing import Any, Protocol, Self
 
 from nmt_cli.errors import DataError
+from nmt_cli.inference.details import Details
+from nmt_cli.inference.reading import Reading
 from nmt_cli.inference.translator import Candidate, Translation
 from nmt_cli.registry import Registry
 
 Figures = Callable[[Sequence[str]], dict[str, Any]]
 """The candidates of a line -> what there is to say of all of them together: this room itself measures nothing."""
 
+_DIGITS = 6  # of a weight: as many as single precision knows, so that a matrix can be read
 _HALF = re.compile(r"[\ud800-\udfff]")
 
 
@@ -37,8 +50,13 @@ class Format(Protocol):
     """A way to write a line down."""
 
     @classmethod
-    def of(cls, figures: Figures) -> Self:
-        """``figures`` say how different candidates are."""
+    def of(cls, figures: Figures, details: Details) -> Self:
+        """``figures`` say how different candidates are. Raises ConfigError for ``details`` that there is no room for."""
+        ...
+
+    @property
+    def details(self) -> Details:
+        """What it writes of each candidate."""
         ...
 
     def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
@@ -50,44 +68,56 @@ class Format(Protocol):
         ...
 
 
-def _plain(lines: Iterable[str]) -> Iterator[Row]:
-    return (Row(line) for line in lines)
+@dataclass(frozen=True)
+class Plain:
+    """Lines in: what the formats but JSON lines share."""
 
-
-class Text:
-    """Lines."""
-
-    @classmethod
-    def of(cls, figures: Figures) -> Self:
-        """There is no room for them."""
-        del figures
-        return cls()
+    details: Details
 
     def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
         """Every line is a row."""
         del name
-        return _plain(lines)
+        return (Row(line) for line in lines)
+
+
+class Text(Plain):
+    """Lines."""
+
+    @classmethod
+    def of(cls, figures: Figures, details: Details) -> Self:
+        """There is room for nothing else."""
+        del figures
+        return cls(details.within((), "text"))
 
     def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
         """Always n lines, so that line numbers can be counted on: empty where there are fewer candidates."""
         del number, row
-        texts = [candidate.text for candidate in translation.candidates[:n_best]]
-        return "\n".join(texts + [""] * (n_best - len(texts)))
+        return _lines((candidate.text for candidate in translation.candidates), n_best)
 
 
-class Tsv:
+class Pharaoh(Plain):
+    """The links of words, in place of the words."""
+
+    @classmethod
+    def of(cls, figures: Figures, details: Details) -> Self:
+        """The alignment alone, whether or not it is asked for by name."""
+        del figures
+        return cls(replace(details.within(("alignment",), "pharaoh"), alignment=True))
+
+    def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
+        """Always n lines, as of text, so that the two stand beside each other."""
+        del number, row
+        return _lines((_reading(candidate).pharaoh for candidate in translation.candidates), n_best)
+
+
+class Tsv(Plain):
     """Lines in, a table out."""
 
     @classmethod
-    def of(cls, figures: Figures) -> Self:
-        """There is no room for them."""
+    def of(cls, figures: Figures, details: Details) -> Self:
+        """There is room for a column more."""
         del figures
-        return cls()
-
-    def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
-        """Every line is a row."""
-        del name
-        return _plain(lines)
+        return cls(details.within(("token_scores", "alignment"), "tsv"))
 
     def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
         """One line for each candidate."""
@@ -101,10 +131,18 @@ class Tsv:
                     f"{candidate.log_prob:.6f}",
                     candidate.text.replace("\t", " "),
                     ",".join((*translation.flags, *_proof(candidate))),
+                    *self._more(candidate),
                 )
             )
             for rank, candidate in enumerate(translation.candidates[:n_best], 1)
         )
+
+    def _more(self, candidate: Candidate) -> Iterator[str]:
+        """The columns that were asked for, always in this order."""
+        if self.details.token_scores:
+            yield " ".join(f"{log_prob:.6f}" for log_prob in _reading(candidate).log_probs)
+        if self.details.alignment:
+            yield _reading(candidate).pharaoh
 
 
 @dataclass(frozen=True)
@@ -112,11 +150,12 @@ class JsonLines:
     """An object a line."""
 
     figures: Figures
+    details: Details
 
     @classmethod
-    def of(cls, figures: Figures) -> Self:
-        """They are said of each list of candidates."""
-        return cls(figures)
+    def of(cls, figures: Figures, details: Details) -> Self:
+        """Figures are said of each list of candidates; there is room for everything."""
+        return cls(figures, details)
 
     def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
         """Objects with a field ``text``."""
@@ -136,27 +175,44 @@ class JsonLines:
         """The object that came in, with what was found."""
         del number
         best = translation.candidates[0]
-        found: dict[str, Any] = {
-            "translation": best.text,
-            "score": best.score,
-            "log_prob": best.log_prob,
-            "tokens": list(best.tokens),
-            "flags": list(translation.flags),
-            **_certified(best),
-        }
+        found = {**self._fields(best), "flags": list(translation.flags)}
+        if self.details.looks:
+            found["source_pieces"] = _reading(best).source_pieces
         if n_best > 1:
-            found["candidates"] = [
-                {
-                    "translation": candidate.text,
-                    "score": candidate.score,
-                    "log_prob": candidate.log_prob,
-                    "tokens": list(candidate.tokens),
-                    **_certified(candidate),
-                }
-                for candidate in translation.candidates[:n_best]
-            ]
+            found["candidates"] = [self._fields(candidate) for candidate in translation.candidates[:n_best]]
             found["diversity"] = self.figures([candidate.text for candidate in translation.candidates[:n_best]])
         return json_line({**row.extra, **found})
+
+    def _fields(self, candidate: Candidate) -> dict[str, Any]:
+        """What there is to say of a candidate."""
+        found: dict[str, Any] = {
+            "translation": candidate.text,
+            "score": candidate.score,
+            "log_prob": candidate.log_prob,
+            "tokens": list(candidate.tokens),
+            **_certified(candidate),
+        }
+        details, reading = self.details, _reading(candidate)
+        if details != Details():
+            found["pieces"] = reading.pieces
+        if details.token_scores:
+            found["token_log_probs"] = reading.log_probs
+        if details.alignment:
+            found |= {"alignment": reading.links, "word_alignment": reading.word_links}
+        if details.attention:
+            found["attention"] = [[round(weight, _DIGITS) for weight in row] for row in reading.attention]
+        return found
+
+
+def _lines(texts: Iterable[str], n_best: int) -> str:
+    """So many lines, blank where there are fewer texts."""
+    found = list(islice(texts, n_best))
+    return "\n".join(found + [""] * (n_best - len(found)))
+
+
+def _reading(candidate: Candidate) -> Reading:
+    """Of a blank line it is that of nothing."""
+    return candidate.reading or Reading(())
 
 
 def _proof(candidate: Candidate) -> list[str]:
@@ -179,6 +235,6 @@ FORMATS: Registry[type[Format]] = Registry(
     "format",
     {
         name: f"nmt_cli.inference.formats:{kind}"
-        for name, kind in (("text", "Text"), ("tsv", "Tsv"), ("jsonl", "JsonLines"))
+        for name, kind in (("text", "Text"), ("tsv", "Tsv"), ("jsonl", "JsonLines"), ("pharaoh", "Pharaoh"))
     },
 )

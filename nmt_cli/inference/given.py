@@ -1,7 +1,7 @@
 """What ``nmt logprob`` is given: a text beside its source, or what ``nmt translate`` and ``nmt generate`` have written.
 
 text    files side by side: the source (of a translation), then one text, or several that stand for the same source
-tsv     the source, then a table: number of the line, rank, score, log-probability, translation, flags
+tsv     the source, then a table: number of the line, rank, score, log-probability, translation, flags, and what may follow
 jsonl   one file of objects with "translation" (of a language model "text"), with its "tokens" if they are there; or "candidates"
 """
 
@@ -21,7 +21,7 @@ from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.inference.scorer import Asked
 from nmt_cli.registry import Registry
 
-_FIELDS, _TEXT = 6, 4  # of a row of the table, and which of them the text is
+_FIELDS, _TEXT = 6, 4  # of a row of the table, at least, and which of them the text is
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _rows(lines: Iterator[str], name: str) -> Iterator[tuple[int, str, str]]:
     before = 1
     for place, line in enumerate(lines, 1):
         fields = line.split("\t")
-        if len(fields) != _FIELDS or not fields[0].isdecimal():
+        if len(fields) < _FIELDS or not fields[0].isdecimal():
             _refuse(f"{name}:{place}", "line, rank, score, log p, text and flags, with tabs between them", line)
         if int(fields[0]) < before:
             _refuse(f"{name}:{place}", f"the number of a line from {before} on: they ascend", int(fields[0]))

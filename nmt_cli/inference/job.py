@@ -51,9 +51,9 @@ def run(job: Job) -> None:
         DataError: a file that cannot be read, a JSON line that is none.
         ModelError: no model, or one that does not translate.
     """
-    form = FORMATS[job.format].of(job.figures)
+    form = FORMATS[job.format].of(job.figures, job.choice.details)
     directory = ModelDirectory.open(job.model)
-    strategy, glossary = job.choice.strategy(directory), job.choice.terms()
+    strategy, glossary = replace(job.choice, details=form.details).strategy(directory), job.choice.terms()
     if job.output is not None:
         files.check_output(job.output)
     names = [str(path) for path in job.files] or [STDIN]

@@ -1,4 +1,4 @@
-"""Which models translate together: one alone, an ensemble, a language model beside them."""
+"""Which models translate together: one alone, an ensemble, a language model beside them; and where the first looks from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ConfigError, ModelError
 from nmt_cli.models.base import Decodable
+from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search.ensemble import Joint, JointState, MeanProbability, ShallowFusion
@@ -75,6 +76,9 @@ class Together:
     weights: tuple[float, ...] = ()  # of the first and of each other; none: equal ones
     lm: Path | None = None
     lm_weight: float = 0.2
+    layer: int | None = (
+        None  # of the first one's decoder, from 1: its attention counts; None: as its training has found
+    )
 
     def __post_init__(self) -> None:
         """Raises ConfigError for weights out of range."""
@@ -85,10 +89,11 @@ class Together:
         """All of them.
 
         Raises:
-            ConfigError: weights that are too many, too few or out of range.
+            ConfigError: weights that are too many, too few or out of range, or a layer that is.
             ModelError: a model that is none, or is for something else, or has another vocabulary.
         """
         first = _translator(directory)
+        aligned(first, directory, self.layer)
         scorer: Startable = first
         if self.ensemble or self.weights:
             members = [first, *(_translator(_fitting(path, directory)) for path in self.ensemble)]
@@ -107,8 +112,33 @@ class Together:
         return scorer
 
 
-def _translator(directory: ModelDirectory) -> Decodable[Any]:
-    return cast("Decodable[Any]", directory.of_task("translate", "a translation model").model())
+def aligned(model: EncoderDecoder[Any], directory: ModelDirectory, layer: int | None) -> None:
+    """Let a model look from a layer of its decoder, from 1; None: from the one that its training has found, if it has.
+
+    Raises ConfigError where there is no such layer, ModelError where none looks at the source.
+    """
+    chosen, layers = directory.manifest.alignment_layer if layer is None else layer, model.decoder.looking
+    if chosen is None:
+        return
+    if layers == 0:
+        raise without_attention(directory)
+    if not 1 <= chosen <= layers:
+        raise ConfigError(
+            f"the layer that {directory.path} looks from must lie between 1 and {layers}, but is {chosen}"
+        )
+    model.decoder.aligning = chosen - 1
+
+
+def without_attention(directory: ModelDirectory) -> ModelError:
+    """What is said where attention is asked for."""
+    return ModelError(
+        f"{directory.path} must have attention to show, but its decoder has none",
+        "nmt train ... --preset lstm-attention trains one that has",
+    )
+
+
+def _translator(directory: ModelDirectory) -> EncoderDecoder[Any]:
+    return cast("EncoderDecoder[Any]", directory.of_task("translate", "a translation model").model())
 
 
 def _fitting(path: Path, directory: ModelDirectory) -> ModelDirectory:

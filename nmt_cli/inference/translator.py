@@ -18,12 +18,13 @@ from nmt_cli.corpus.batching import Sequences, by_length
 from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.inference.flags import SPLIT, TERM, flags
 from nmt_cli.inference.glossary import Glossary
-from nmt_cli.inference.pieces import in_pieces
+from nmt_cli.inference.pieces import first_words, in_pieces
+from nmt_cli.inference.reading import Reading, Side, read
 from nmt_cli.inference.together import Startable, Together
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search.base import Hypothesis, Search, Sentences, Wish
 from nmt_cli.search.certificate import Certificate
-from nmt_cli.text.tokenizer import Tokenizer
+from nmt_cli.text.tokenizer import EOS, Tokenizer
 
 _USUAL_ROWS = 5
 """Hypotheses of a sentence for which the batch size is meant; a wider beam gets smaller batches, not more memory."""
@@ -58,6 +59,7 @@ class Candidate:
     log_prob: float  # natural logarithm, EOS included; of a split line, the sum over its pieces
     tokens: tuple[int, ...]  # of a split line, the pieces one after the other
     certificate: Certificate | None = None  # of exact search; of a split line, of all pieces
+    reading: Reading | None = None  # token by token; None where nobody asked, or of a blank line
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class Translator:
         ):
             found.update(zip((distinct[place] for place in places), hypotheses, strict=True))
         for (_, line), parts in zip(lines, pieces, strict=True):
-            yield self._joined(line.text, [found[part] for part in parts])
+            yield self._joined(line.text, parts, [found[part] for part in parts])
 
     def _pieces(self, number: int, line: Line) -> list[Piece]:
         """A line in ids, in as many pieces as it needs; a prefix begins the first of them."""
@@ -180,9 +182,15 @@ class Translator:
             return ()
         return tuple(tuple(self.tokenizer.encode(term)) for term in self.glossary.wanted(self.tokenizer.decode(part)))
 
-    def _joined(self, line: str, parts: list[list[Hypothesis]]) -> Translation:
+    def _sources(self, line: str, pieces: Sequence[Piece]) -> list[Side]:
+        """What is read of each piece of a line, words numbered through."""
+        firsts = first_words(line, [self.tokenizer.decode(piece.ids) for piece in pieces])
+        return [Side.of(self.tokenizer, (*piece.ids, EOS), first) for piece, first in zip(pieces, firsts, strict=True)]
+
+    def _joined(self, line: str, pieces: Sequence[Piece], parts: list[list[Hypothesis]]) -> Translation:
         if not parts:
             return Translation(line, (Candidate("", 0.0, 0.0, ()),))
+        sources = [] if parts[0][0].retelling is None else self._sources(line, pieces)
         ranked = [
             Candidate(
                 " ".join(filter(None, (self.tokenizer.decode(part.tokens) for part in chosen))),
@@ -190,6 +198,7 @@ class Translator:
                 sum(part.log_prob for part in chosen),
                 tuple(token for part in chosen for token in part.tokens),
                 Certificate.joined([part.certificate for part in chosen if part.certificate is not None]),
+                read(self.tokenizer, sources, chosen),
             )
             for chosen in zip(*parts, strict=False)  # the first of each piece, the second of each piece, ...
         ]

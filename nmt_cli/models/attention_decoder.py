@@ -42,6 +42,8 @@ Passage = tuple[Tensor, Tensor, States]
 class AttentiveDecoder(Decoder[AttentionState]):
     """What the decoders with attention share: each says only how it passes over tokens."""
 
+    looking = 1
+
     def __init__(self, embedding: WordEmbedding, bridge: Bridge, stack: Stack, attend: Attention) -> None:
         super().__init__()
         self.embedding = embedding
@@ -80,11 +82,11 @@ class AttentiveDecoder(Decoder[AttentionState]):
         del hidden
         return by_sentence(self.attend.weights, state.query[:, None], state)[:, 0]
 
-    def alignment(self, tokens: Tensor, memory: Memory) -> Tensor:
-        """(B, T, S) the attention of each position."""
+    def alignments(self, tokens: Tensor, memory: Memory) -> list[Tensor]:
+        """(B, T, S) the attention of each position: there is one, whatever stands above it."""
         state = self.start(memory)
         _, queries, _ = self._whole(tokens, state)
-        return by_sentence(self.attend.weights, queries, state)
+        return [by_sentence(self.attend.weights, queries, state)]
 
     def _whole(self, tokens: Tensor, state: AttentionState) -> Passage:
         return self.passage(tokens, torch.ones_like(tokens, dtype=torch.bool), state)

@@ -32,6 +32,14 @@ class Encoder(nn.Module):
 class Decoder(nn.Module, Generic[S]):
     """Memory and what was produced so far -> hidden states, from which the output layer predicts."""
 
+    aligning: int = 0
+    """Of the layers that look at the memory, from 0, the one whose attention is taken for the alignment."""
+
+    @property
+    @abstractmethod
+    def looking(self) -> int:
+        """How many of its layers look at the memory."""
+
     @abstractmethod
     def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
         """Teacher forcing: the hidden states (B, T, D) behind each of the ``tokens`` (B, T), the first token included.
@@ -49,11 +57,18 @@ class Decoder(nn.Module, Generic[S]):
 
     @abstractmethod
     def attention(self, hidden: Tensor, state: S) -> Tensor | None:
-        """(N, S) weights over the source in the step that led to ``hidden`` (N, D) and ``state``; None where there are none."""
+        """(N, S) weights over the source in the step that led to ``hidden`` (N, D) and ``state``; None where there are none.
+
+        Where several layers look, they are those of ``aligning``.
+        """
 
     @abstractmethod
+    def alignments(self, tokens: Tensor, memory: Memory) -> list[Tensor]:
+        """(B, T, S) of each layer that looks, the lowest first, by teacher forcing: where it looks at each position."""
+
     def alignment(self, tokens: Tensor, memory: Memory) -> Tensor | None:
-        """(B, T, S) by teacher forcing: where each position looks in the source, for people to see; None where it cannot."""
+        """(B, T, S) of the layer ``aligning``; None where none looks."""
+        return self.alignments(tokens, memory)[self.aligning] if self.looking else None
 
     def read(self, tokens: Tensor, memory: Memory, carry: Carry) -> tuple[Tensor, Carry]:
         """A stretch of a stream: hidden states (B, T, D) behind each of the ``tokens``, and what the next stretch begins with.

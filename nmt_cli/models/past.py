@@ -45,6 +45,14 @@ class Pasts(Protocol):
 
 
 @dataclass(frozen=True)
+class Glance:
+    """What the aligning layer was about to ask the memory in one step: where it looked is computed when somebody wants to know."""
+
+    asking: Tensor  # (B, W P, D)
+    lengths: Tensor  # (N,) how many of the P tokens each row has consumed
+
+
+@dataclass(frozen=True)
 class TransformerState:
     """The memory's keys and values, which are the sentence's, and what each row has consumed."""
 
@@ -53,17 +61,19 @@ class TransformerState:
     rows: Rows
     consumed: Tensor  # (N,) how many tokens: the position of the next
     past: Past
+    glance: Glance | None = None  # of the step that led here; None once the rows have moved
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from ``rows[i]``, inside its sentence."""
         layout = self.rows.inside(rows)
-        return replace(self, rows=layout, consumed=self.consumed[rows], past=self.past.reorder(rows, layout))
+        past = self.past.reorder(rows, layout)
+        return replace(self, rows=layout, consumed=self.consumed[rows], past=past, glance=None)
 
     def select(self, rows: Tensor) -> Self:
         """A copy in which sentences may leave, repeat or change places."""
         layout, sentences = self.rows.pick(rows)
         past = self.past.select(rows, layout, sentences)
-        moved = replace(self, rows=layout, consumed=self.consumed[rows], past=past)
+        moved = replace(self, rows=layout, consumed=self.consumed[rows], past=past, glance=None)
         if sentences is None:
             return moved
         return replace(

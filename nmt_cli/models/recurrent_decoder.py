@@ -45,6 +45,8 @@ class RecurrentState:
 class RecurrentDecoder(Decoder[RecurrentState]):
     """A stack over the target; ``readout`` brings its outputs to the width of the embeddings."""
 
+    looking = 0
+
     def __init__(self, embedding: WordEmbedding, bridge: Bridge, stack: Stack) -> None:
         super().__init__()
         self.embedding = embedding
@@ -82,9 +84,10 @@ class RecurrentDecoder(Decoder[RecurrentState]):
         """It looks at nothing."""
         del hidden, state
 
-    def alignment(self, tokens: Tensor, memory: Memory) -> None:
+    def alignments(self, tokens: Tensor, memory: Memory) -> list[Tensor]:
         """It looks at nothing."""
         del tokens, memory
+        return []
 
 
 def consumed(tokens: Tensor, lengths: Tensor) -> Tensor:

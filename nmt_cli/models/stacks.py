@@ -22,7 +22,7 @@ from nmt_cli.models.attention import MultiHeadAttention, Sight, bias_of
 from nmt_cli.models.base import Memory
 from nmt_cli.models.encoder_decoder import Decoder, Encoder
 from nmt_cli.models.layers import Dropout
-from nmt_cli.models.past import Pasts, Remembered, TransformerState
+from nmt_cli.models.past import Glance, Pasts, Remembered, TransformerState
 from nmt_cli.models.positions import Positions
 from nmt_cli.models.residual import Residual
 from nmt_cli.scoring.rows import Rows
@@ -102,18 +102,22 @@ class DecoderLayer(nn.Module):
 
     def forward(self, x: Tensor, before: object, remembered: Remembered, memory_bias: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D), where ``before`` is what the look back needs."""
-        x = self.recall(x, before)
+        return self.digest(self.recall(x, before), remembered, memory_bias)
+
+    def digest(self, x: Tensor, remembered: Remembered, memory_bias: Tensor) -> Tensor:
+        """What comes after the look back: (B, T, D) -> (B, T, D)"""
         for look, pair in zip(self.looks, remembered, strict=True):
             x = look(x, *pair, memory_bias)
         transformed: Tensor = self.transform(x)
         return transformed
 
-    def alignment(self, x: Tensor, before: object, remembered: Remembered, memory_bias: Tensor) -> Tensor | None:
-        """(B, T, S) where each position looks, in the mean of the heads."""
-        x = self.recall(x, before)
-        for look, (keys, _) in zip(self.at_memory, remembered, strict=True):
-            return look.sublayer.weights(look.enter(x), keys, memory_bias).mean(1)
-        return None
+    def weights(self, x: Tensor, remembered: Remembered, memory_bias: Tensor) -> list[Tensor]:
+        """(B, T, S) for each look at the memory, which it follows from what the look back has made of x (B, T, D): in the mean
+        of the heads, where each position looks."""
+        return [
+            look.sublayer.weights(look.enter(x), keys, memory_bias).mean(1)
+            for look, (keys, _) in zip(self.at_memory, remembered, strict=True)
+        ]
 
 
 class TransformerDecoder(Decoder[TransformerState]):
@@ -125,6 +129,14 @@ class TransformerDecoder(Decoder[TransformerState]):
         self.layers = nn.ModuleList(layers)
         self.norm = norm
         self.pasts = pasts
+        self.aligning = max(
+            0, len(layers) - 2
+        )  # the last but one aligns best, if nothing better is known (Garg et al. 2019)
+
+    @property
+    def looking(self) -> int:
+        """All of its layers; in a language model none."""
+        return sum(len(layer.at_memory) for layer in self.stack)
 
     @property
     def stack(self) -> list[DecoderLayer]:
@@ -139,13 +151,15 @@ class TransformerDecoder(Decoder[TransformerState]):
         normed: Tensor = self.norm(x)
         return normed
 
-    def alignment(self, tokens: Tensor, memory: Memory) -> Tensor | None:
-        """(B, T, S) of the last layer but one, which aligns best (Garg et al. 2019); of the only one where there is one."""
+    def alignments(self, tokens: Tensor, memory: Memory) -> list[Tensor]:
+        """(B, T, S) of each layer, the lowest first, in the mean of its heads."""
         x, before, memory_bias = self._read(tokens, memory)
-        *below, layer = self.stack[:-1] or self.stack
-        for lower in below:
-            x = lower(x, before, lower.remember(memory.outputs), memory_bias)
-        return layer.alignment(x, before, layer.remember(memory.outputs), memory_bias)
+        found = []
+        for layer in self.stack:
+            x, remembered = layer.recall(x, before), layer.remember(memory.outputs)
+            found += layer.weights(x, remembered, memory_bias)
+            x = layer.digest(x, remembered, memory_bias)
+        return found
 
     def _read(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, object, Tensor]:
         """Vectors (B, T, D) of the tokens, what the layers need to look back from each, and the memory's bias (B, 1, 1, S)."""
@@ -172,17 +186,31 @@ class TransformerDecoder(Decoder[TransformerState]):
         turn = self.embedding.positions.turn(_fold(rows, places))
         befores, past = state.past.consume(rows, ahead < lengths[:, None], turn)
         x = _fold(rows, self.embedding(tokens, places))  # (B, W P, D)
-        for layer, before, remembered in zip(self.stack, befores, state.remembered, strict=True):
-            x = layer(x, before, remembered, state.memory_bias)
-        hidden = rows.unfold(x.view(rows.sentences, rows.width, tokens.shape[1], -1))  # (N, P, D)
-        last = hidden.gather(1, (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, x.shape[2]))[:, 0]
-        return self.norm(last), replace(state, consumed=state.consumed + lengths, past=past)
+        glance = None
+        for height, (layer, before, remembered) in enumerate(zip(self.stack, befores, state.remembered, strict=True)):
+            x = layer.recall(x, before)
+            if height == self.aligning:
+                glance = Glance(x, lengths)
+            x = layer.digest(x, remembered, state.memory_bias)
+        behind = replace(state, consumed=state.consumed + lengths, past=past, glance=glance)
+        return self.norm(_last(rows, x, lengths)), behind
 
-    def attention(self, hidden: Tensor, state: TransformerState) -> None:
-        """No one layer of a Transformer is the alignment: nothing is offered here."""
-        del hidden, state
+    def attention(self, hidden: Tensor, state: TransformerState) -> Tensor | None:
+        """(N, S) where the layer ``aligning`` looked at the last token, in the mean of its heads."""
+        del hidden
+        if state.glance is None or not self.looking:
+            return None
+        layer, remembered = self.stack[self.aligning], state.remembered[self.aligning]
+        (weights,) = layer.weights(state.glance.asking, remembered, state.memory_bias)
+        return _last(state.rows, weights, state.glance.lengths)
 
 
 def _fold(rows: Rows, values: Tensor) -> Tensor:
     """(N, P, ...) -> (B, W P, ...): the tokens of all rows of a sentence side by side."""
     return rows.fold(values).flatten(1, 2)
+
+
+def _last(rows: Rows, values: Tensor, lengths: Tensor) -> Tensor:
+    """(N, D) what stands at the last of the ``lengths`` (N,) tokens of each row, among all of a sentence (B, W P, D)."""
+    apart = rows.unfold(values.view(rows.sentences, rows.width, -1, values.shape[2]))  # (N, P, D)
+    return apart.gather(1, (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, apart.shape[2]))[:, 0]

@@ -32,6 +32,7 @@ class Manifest:
     finished: bool = False
     scores: dict[str, Any] = field(default_factory=dict)  # of the held-out test split
     said: tuple[str, ...] = ()  # the same, for a person
+    alignment_layer: int | None = None  # of a decoder of several, from 1; None: there is no choice, or none was made
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 

@@ -51,6 +51,14 @@ class Sentences:
 
 
 @dataclass(frozen=True)
+class Retelling:
+    """What a scorer thought of a hypothesis while it read it token by token."""
+
+    log_probs: tuple[float, ...]  # natural, of each of the T tokens
+    attention: tuple[tuple[float, ...], ...]  # (T, S) where it looked in the source; S = 0 where nobody asked
+
+
+@dataclass(frozen=True)
 class Hypothesis:
     """One complete translation."""
 
@@ -58,6 +66,7 @@ class Hypothesis:
     log_prob: float  # the scorer's own, EOS included
     score: float  # what the search ranked by
     certificate: Certificate | None = None  # of a search that can give one
+    retelling: Retelling | None = None  # of a search that is retold
 
 
 def refuse_nan(values: Tensor) -> None:

@@ -29,8 +29,8 @@ class CoveragePenalty:
             return scores.logits.new_zeros(len(scores.logits), 0)
         if scores.attention is None:
             raise ConfigError(
-                "--coverage needs a recurrent model with attention, which says where it looks as it writes",
-                "nmt inspect says what a model is made of",
+                "--coverage needs a model with attention, but the decoder of this one has none",
+                "nmt train ... --preset lstm-attention trains one that has",
             )
         return scores.attention
 

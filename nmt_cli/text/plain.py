@@ -97,6 +97,10 @@ class PlainTokenizer(ABC):
         """The name of each id."""
         return [self.units[index] for index in ids]
 
+    def surfaces(self, ids: Sequence[int]) -> list[str]:
+        """What each id adds to the line: a unit, and what stands between two."""
+        return [self.units[index] + self.joint if index > EOS or index == UNK else "" for index in ids]
+
     def save(self, folder: Path) -> None:
         """Write the list into a folder: beside, then renamed."""
         beside = folder / (self.file + ".part")

@@ -3,8 +3,10 @@
 So every text has ids and none of them is UNK. SentencePiece's own normalisation is off: lines are normalised here.
 """
 
+from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +20,14 @@ FILE = "subwords.model"
 LONGEST = 16
 """Characters of the longest subword."""
 
-_MARK, _INSTEAD = "▁", "_"  # SentencePiece writes a space as this character, so text must not hold it
+BYTE = EOS + 1
+"""The id of byte 0; those of the others follow."""
+LEARNT = BYTE + 256
+"""The first id of a learnt piece; they are numbered in the order in which they were learnt, the characters last."""
+MARK = "▁"
+"""How SentencePiece writes the space in front of a word, so text must not hold it."""
+
+_INSTEAD = "_"
 _THREADS = 2  # a fixed number; ids and models do not depend on it
 _QUIET = 2  # SentencePiece's log goes to C stderr: errors only
 
@@ -80,6 +89,16 @@ class SubwordTokenizer:
         """The name of each id: ``▁`` marks the beginning of a word, ``<0x0A>`` is a byte, ``</s>`` is EOS."""
         return [str(self._processor.id_to_piece(int(index))) for index in ids]
 
+    def surfaces(self, ids: Sequence[int]) -> list[str]:
+        """What each id adds to the line. A character of several bytes comes with the last of them; bytes of none are U+FFFD."""
+        found: list[str] = []
+        for bytes_, run in groupby(map(int, ids), lambda index: BYTE <= index < LEARNT):
+            if bytes_:
+                found += _spelt(bytes(index - BYTE for index in run))
+            else:
+                found += [self.pieces([index])[0].replace(MARK, " ") if index > EOS else "" for index in run]
+        return found
+
     def save(self, folder: Path) -> None:
         """Write the model file into a folder: beside, then renamed."""
         beside = folder / (FILE + ".part")
@@ -107,7 +126,7 @@ def learn(words: Words, *, size: int, coverage: float = 0.9995) -> SubwordTokeni
         raise DataError("subwords must be learnt from text, but there is none")
     model = BytesIO()
     SentencePieceTrainer.train(
-        sentence_iterator=(f"{word.replace(_MARK, _INSTEAD)}\t{count}" for word, count in sorted(words.items())),
+        sentence_iterator=(f"{word.replace(MARK, _INSTEAD)}\t{count}" for word, count in sorted(words.items())),
         input_format="tsv",
         model_writer=model,
         model_type="bpe",
@@ -132,4 +151,10 @@ def learn(words: Words, *, size: int, coverage: float = 0.9995) -> SubwordTokeni
 
 
 def _clean(text: str) -> str:
-    return normalize(text).replace(_MARK, _INSTEAD)
+    return normalize(text).replace(MARK, _INSTEAD)
+
+
+def _spelt(values: bytes) -> list[str]:
+    """What each of some bytes in a row adds."""
+    decoder = getincrementaldecoder("utf-8")("replace")
+    return [decoder.decode(bytes([value]), place == len(values)) for place, value in enumerate(values, 1)]

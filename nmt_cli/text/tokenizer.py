@@ -43,5 +43,8 @@ class Tokenizer(Protocol):
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The name of each id, for showing it to a person."""
 
+    def surfaces(self, ids: Sequence[int]) -> list[str]:
+        """What each id adds to the line: joined and normalised they are ``decode``. Nothing for special ids."""
+
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files into a folder that exists."""

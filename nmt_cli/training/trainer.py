@@ -112,6 +112,9 @@ def _finish(directory: ModelDirectory, manifest: Manifest, task: Task) -> int:
         console.say(line)
     for advice in report.advice:
         console.warn(advice)
-    replace(manifest, finished=True, scores=report.scores, said=report.said).write(directory.path)
+    finished = replace(
+        manifest, finished=True, scores=report.scores, said=report.said, alignment_layer=report.alignment_layer
+    )
+    finished.write(directory.path)
     console.say(f"next: {report.next.format(model=directory.path)}")
     return 0

@@ -45,6 +45,7 @@ class Report:
     scores: dict[str, Any]  # for the manifest
     advice: tuple[str, ...] = ()
     next: str = ""  # what to type now; {model} stands for the directory
+    alignment_layer: int | None = None  # from 1, of a decoder that had to choose one
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,13 @@ from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.translator import Engine, Line, Translator
 from nmt_cli.models.base import Decodable, Loss, Model
+from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import check_output
 from nmt_cli.runs.files import output as writing
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.settings import Settings, TrainingSettings
+from nmt_cli.training import alignment_layer
 from nmt_cli.training.stream import Reader, RowReader
 from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, refuse_window
 from nmt_cli.training.team import Share
@@ -104,14 +106,16 @@ class Translate:
         return Validation(score.score - 1e-6 * nll, f"dev BLEU {score.score:.1f}", said, figures, advice)
 
     def report(self, directory: ModelDirectory) -> Report:
-        """BLEU, chrF2 and TER of a beam search on the held-out test split."""
+        """BLEU, chrF2 and TER of a beam search on the held-out test split; and which layer aligns, where there are several."""
         sources, references = _texts(self.corpus.test)
         own = directory.settings.search
         found = evaluate(directory, Texts(sources, [references]), Choice())
         heading = f"test, {console.count(len(sources), 'sentence')}, beam {own.beam}:"
-        said = (heading, *(f"  {score}" for score in found.scores))
+        layer = alignment_layer.find(cast("EncoderDecoder[Any]", directory.model()), self.corpus)
+        said = (heading, *(f"  {score}" for score in found.scores), *([] if layer is None else [str(layer)]))
         scores = {"test": [score.to_json() for score in found.scores]}
-        return Report(said, scores, tuple(found.health.advice), "nmt translate {model} < input.txt")
+        number = None if layer is None else layer.number
+        return Report(said, scores, tuple(found.health.advice), "nmt translate {model} < input.txt", number)
 
     @staticmethod
     def evaluate(directory: ModelDirectory, files: Sequence[str], measuring: Measuring) -> Evaluated:
