@@ -12,7 +12,7 @@ from nmt_cli.corpus.batching import LabelledBatch, Sequences
 from nmt_cli.inference.classifier import Classified, LineClassifier
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.models.base import Memory
-from nmt_cli.models.classifier import WordDropout
+from nmt_cli.models.classifier import UnknownWords
 from nmt_cli.models.pooling import AttentionPooling, FinalStates, MaxPooling, MeanPooling
 from nmt_cli.settings import Sizes
 from nmt_cli.text.labels import Labels
@@ -148,7 +148,7 @@ def test_attention_pooling() -> None:
 
 def test_words_are_dropped_while_training_and_only_then() -> None:
     texts = Sequences.of([[4 + place % 8 for place in range(499)]] * 20)
-    dropout = WordDropout(0.3)
+    dropout = UnknownWords(0.3)
     torch.manual_seed(1)
     dropped = dropout(texts)
     changed = dropped.tokens != texts.tokens
@@ -158,7 +158,7 @@ def test_words_are_dropped_while_training_and_only_then() -> None:
     assert torch.equal(dropped.lengths, texts.lengths)
     padded = dropout(Sequences.of([[4] * 50, []]))
     assert padded.tokens[1].tolist() == [EOS] + [PAD] * 50
-    for unchanged in (dropout.eval()(texts), WordDropout(0.0)(texts)):
+    for unchanged in (dropout.eval()(texts), UnknownWords(0.0)(texts)):
         assert torch.equal(unchanged.tokens, texts.tokens)
 
 

@@ -10,8 +10,10 @@ from torch import nn
 from nmt_cli.models.layers import Dropout, FeedForward, GatedFeedForward, Output, embedding_table, shifted
 from nmt_cli.models.residual import PostNorm, PreNorm, Residual
 from nmt_cli.models.transformer import TransformerConfig
+from nmt_cli.settings import Sizes
 from nmt_cli.text.tokenizer import BOS, EOS, PAD, UNK
 from tests import oracles
+from tests.tiny import TINY, VOCABULARY, config, lesson, random_batch
 
 MANY = 1 << 20
 
@@ -178,3 +180,19 @@ def test_the_norm_by_root_mean_square(dtype: torch.dtype) -> None:
             x = scale * torch.randn(3, 6, dtype=dtype)
             for one, found in zip(x, norm(x), strict=True):
                 torch.testing.assert_close(found, oracles.rms_norm(one, norm.weight))
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_word_dropout_reaches_every_word_that_is_read(name: str) -> None:
+    """Source and target of a translation model, the text of a language model."""
+    batch = lesson(name, random_batch(5, seed=2))[0]
+    totals: list[float] = []
+    for rate in (0.0, 0.3, 0.3):
+        torch.manual_seed(1)
+        model: Any = config(name, word_dropout=rate).build(Sizes(VOCABULARY)).train()
+        torch.manual_seed(len(totals))
+        totals.append(float(model.loss(batch, None, smoothing=0.0)[0].total.detach()))
+        embeddings = [each for each in model.modules() if hasattr(each, "word_dropout")]
+        assert [each.word_dropout.rate for each in embeddings] == [rate] * len(embeddings)
+        assert len(embeddings) == (1 if name.endswith("-lm") else 2)
+    assert len(set(totals)) == 3, "other words are dropped each time"

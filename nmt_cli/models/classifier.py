@@ -17,7 +17,7 @@ from nmt_cli.models.pooling import Pooling
 from nmt_cli.text.tokenizer import EOS, UNK
 
 
-class WordDropout(nn.Module):
+class UnknownWords(nn.Module):
     """Whole words become UNK while training (Iyyer et al. 2015): no single one may decide."""
 
     def __init__(self, rate: float) -> None:
@@ -43,7 +43,7 @@ class Classifier(Model):
         self.pooling = pooling
         self.output = output
         self.dropout = Dropout(dropout)
-        self.word_dropout = WordDropout(word_dropout)
+        self.word_dropout = UnknownWords(word_dropout)
 
     def forward(self, texts: Sequences) -> Tensor:
         """(B, labels) raw logits."""

@@ -61,6 +61,7 @@ class RecurrentConfig(RecurrentEncoderSettings):
     bridge: Literal["learned", "copy", "zero"] = "learned"  # from the encoder's last state to the decoder's first
     attention: Literal["none", "dot", "general", "scaled", "additive", "multi-head"] = "general"
     heads: int = Field(default=4, ge=1)  # of multi-head attention
+    word_dropout: float = Field(default=0.0, ge=0, le=0.95)  # on whole words of a row, on either side
     context: Context = "after"  # what was seen: not read, read in the next step, in this one
     tie: Tie = "three-way"  # one table for source, target and output; or for target and output
 
@@ -88,12 +89,13 @@ class RecurrentConfig(RecurrentEncoderSettings):
     def build(self, sizes: Sizes) -> EncoderDecoder[Any]:
         """A model with fresh weights."""
         source, target, output = tables(self.tie, sizes.vocabulary, self.width)
-        encoder = self.encoder(source, self.encoder_layers)
+        encoder = self.encoder(source, self.encoder_layers, word_dropout=self.word_dropout)
         reading = ReversedSource(encoder) if self.reversed_source else encoder
         return EncoderDecoder(reading, self._decoder(target), Output(output))
 
     def _decoder(self, table: nn.Parameter) -> Decoder[Any]:
-        embedding, dropout = WordEmbedding(table, Dropout(self.dropout)), Dropout(self.dropout)
+        dropout = Dropout(self.dropout)
+        embedding = WordEmbedding(table, Dropout(self.dropout), self.word_dropout)
         stack, attend = self.stack(self.decoder_layers, dropout), self._attention()
         if attend is None:
             return RecurrentDecoder(embedding, self._bridge(), stack)

@@ -53,9 +53,10 @@ class RecurrentEncoderSettings(RecurrentSettings):
             raise ValueError(f"hidden must be even for two directions, but is {self.state_width}")
         return self
 
-    def encoder(self, table: nn.Parameter, layers: int) -> RecurrentEncoder:
+    def encoder(self, table: nn.Parameter, layers: int, *, word_dropout: float = 0.0) -> RecurrentEncoder:
         """A stack over an embedding table (V, D)."""
-        embedding, dropout = WordEmbedding(table, Dropout(self.dropout)), Dropout(self.dropout)
+        dropout = Dropout(self.dropout)
+        embedding = WordEmbedding(table, Dropout(self.dropout), word_dropout)
         if not self.bidirectional:
             return RecurrentEncoder(embedding, self.stack(layers, dropout))
         both = partial(Bidirectional.of, self._cells(self.state_width // 2))

@@ -25,22 +25,24 @@ from nmt_cli.models.layers import Dropout
 from nmt_cli.models.past import Glance, Pasts, Remembered, TransformerState
 from nmt_cli.models.positions import Positions
 from nmt_cli.models.residual import Residual
+from nmt_cli.models.word_embedding import WordDropout
 from nmt_cli.scoring.rows import Rows
 
 
 class Embedding(nn.Module):
     """Token vectors times sqrt(D) (section 3.4), and what positions do to them."""
 
-    def __init__(self, table: nn.Parameter, positions: Positions, dropout: float) -> None:
+    def __init__(self, table: nn.Parameter, positions: Positions, dropout: float, word_dropout: float) -> None:
         super().__init__()
         self.table = table
+        self.word_dropout = WordDropout(word_dropout)
         self.positions = positions
         self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """(B, T) ids at positions (T,) or (B, T) -> (B, T, D)"""
         vectors = functional.embedding(tokens, self.table) * math.sqrt(self.table.shape[1])
-        embedded: Tensor = self.dropout(self.positions(vectors, positions))
+        embedded: Tensor = self.dropout(self.positions(self.word_dropout(vectors, tokens), positions))
         return embedded
 
 

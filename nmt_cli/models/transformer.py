@@ -51,13 +51,19 @@ class TransformerSettings(ModelSettings):
             raise ValueError(f"width must be an even multiple of heads ({self.heads}) for rotary positions")
         return self
 
-    def encoder(self, table: nn.Parameter, layers: int) -> TransformerEncoder:
+    def encoder(self, table: nn.Parameter, layers: int, *, word_dropout: float = 0.0) -> TransformerEncoder:
         """A stack of encoder layers over an embedding table (V, D)."""
         stack = [EncoderLayer(self._wrapped(self._self_attention()), self._transform()) for _ in range(layers)]
-        return TransformerEncoder(self._embedding(table), stack, self._last_norm())
+        return TransformerEncoder(self._embedding(table, word_dropout), stack, self._last_norm())
 
     def decoder(
-        self, table: nn.Parameter, layers: int, *, autoregression: Autoregression = "attention", memory: bool = True
+        self,
+        table: nn.Parameter,
+        layers: int,
+        *,
+        autoregression: Autoregression = "attention",
+        memory: bool = True,
+        word_dropout: float = 0.0,
     ) -> TransformerDecoder:
         """A stack of decoder layers over an embedding table (V, D); without ``memory`` they look at none: a language model."""
         recall, pasts = self._recall(autoregression)
@@ -66,7 +72,7 @@ class TransformerSettings(ModelSettings):
             DecoderLayer(self._wrapped(recall()), [self._wrapped(look()) for look in looks], self._transform())
             for _ in range(layers)
         ]
-        return TransformerDecoder(self._embedding(table), stack, self._last_norm(), pasts)
+        return TransformerDecoder(self._embedding(table, word_dropout), stack, self._last_norm(), pasts)
 
     def _recall(self, autoregression: Autoregression) -> tuple[Callable[[], nn.Module], Pasts]:
         """How a decoder layer looks back: what makes the sub-layer, and what makes all that the sub-layers remember."""
@@ -96,8 +102,8 @@ class TransformerSettings(ModelSettings):
     def _last_norm(self) -> nn.Module:
         return self._new_norm() if self.residual == "pre-norm" else nn.Identity()
 
-    def _embedding(self, table: nn.Parameter) -> Embedding:
-        return Embedding(table, self._positions(), self.dropout)
+    def _embedding(self, table: nn.Parameter, word_dropout: float) -> Embedding:
+        return Embedding(table, self._positions(), self.dropout, word_dropout)
 
     def _positions(self) -> Positions:
         if self.positions == "learned":
@@ -113,12 +119,15 @@ class TransformerConfig(TransformerSettings):
     architecture: Literal["transformer"] = "transformer"
     encoder_layers: int = Field(default=4, ge=1)
     decoder_layers: int = Field(default=4, ge=1)
+    word_dropout: float = Field(default=0.0, ge=0, le=0.95)  # on whole words of a row, on either side
     autoregression: Autoregression = "attention"  # how decoder layers look back at what was produced; ssru: recurrently
     tie: Tie = "three-way"  # one table for source, target and output; or for target and output
 
     def build(self, sizes: Sizes) -> EncoderDecoder[TransformerState]:
         """A model with fresh weights."""
         source, target, output = tables(self.tie, sizes.vocabulary, self.width)
-        encoder = self.encoder(source, self.encoder_layers)
-        decoder = self.decoder(target, self.decoder_layers, autoregression=self.autoregression)
+        encoder = self.encoder(source, self.encoder_layers, word_dropout=self.word_dropout)
+        decoder = self.decoder(
+            target, self.decoder_layers, autoregression=self.autoregression, word_dropout=self.word_dropout
+        )
         return EncoderDecoder(encoder, decoder, Output(output))

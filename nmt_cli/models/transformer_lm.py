@@ -20,10 +20,11 @@ class TransformerLanguageModelConfig(TransformerSettings):
 
     architecture: Literal["transformer-lm"] = "transformer-lm"
     layers: int = Field(default=4, ge=1)  # L
+    word_dropout: float = Field(default=0.0, ge=0, le=0.95)  # on whole words of a row
     tie: bool = True  # the output layer shares the embedding
 
     def build(self, sizes: Sizes) -> LanguageModel[TransformerState]:
         """A model with fresh weights. A stretch of a stream begins anew: nothing is carried."""
         table = embedding_table(sizes.vocabulary, self.width)
-        decoder = self.decoder(table, self.layers, memory=False)
+        decoder = self.decoder(table, self.layers, memory=False, word_dropout=self.word_dropout)
         return LanguageModel(decoder, output_of(table if self.tie else embedding_table(*table.shape), sizes))

@@ -1,22 +1,33 @@
-"""Token vectors for recurrent models, and the dropout of whole words among them."""
+"""Token vectors for recurrent models, and the dropout of whole words, for all models."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-class WordEmbedding(nn.Module):
-    """Token vectors. They are stored with variance 1 / D for the output layer that may share them, and read with variance 1.
+class WordDropout(nn.Module):
+    """Dropout of whole words: one that is dropped is dropped wherever it stands in its row (Gal & Ghahramani 2016, section 4.2)."""
 
-    With ``word_dropout`` whole words are dropped while training: a word that is dropped is dropped wherever it stands in its
-    row (Gal & Ghahramani 2016, section 4.2).
-    """
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, vectors: Tensor, tokens: Tensor) -> Tensor:
+        """(B, T, D) the vectors of the ``tokens`` (B, T), some of them 0 while training and the others scaled up for them."""
+        if not self.training or self.rate == 0:
+            return vectors
+        keep = _by_word(torch.rand(tokens.shape, device=tokens.device), tokens) >= self.rate
+        return vectors * (keep / (1 - self.rate)).to(vectors.dtype)[:, :, None]
+
+
+class WordEmbedding(nn.Module):
+    """Token vectors. They are stored with variance 1 / D for the output layer that may share them, and read with variance 1."""
 
     def __init__(self, table: nn.Parameter, dropout: nn.Module, word_dropout: float = 0.0) -> None:
         super().__init__()
         self.table = table
         self.dropout = dropout
-        self.word_dropout = word_dropout
+        self.word_dropout = WordDropout(word_dropout)
 
     @property
     def width(self) -> int:
@@ -26,10 +37,7 @@ class WordEmbedding(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, D)"""
         vectors = functional.embedding(tokens, self.table) * self.width**0.5
-        if self.training and self.word_dropout:
-            keep = _by_word(torch.rand(tokens.shape, device=tokens.device), tokens) >= self.word_dropout
-            vectors = vectors * (keep / (1 - self.word_dropout)).to(vectors.dtype)[:, :, None]
-        embedded: Tensor = self.dropout(vectors)
+        embedded: Tensor = self.dropout(self.word_dropout(vectors, tokens))
         return embedded
 
 
