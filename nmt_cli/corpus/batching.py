@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,21 @@ from torch import Tensor
 
 from nmt_cli.text.tokenizer import EOS, PAD
 
-if TYPE_CHECKING:
-    from nmt_cli.corpus.dataset import Dataset
-
 Indices = npt.NDArray[np.int64]
+
+
+class IdColumn(Protocol):
+    """One side of rows: as they lie in a prepared corpus, or drawn afresh."""
+
+    def ids(self, index: int) -> npt.NDArray[Any]:
+        """Of one row, without EOS."""
+        ...
+
+
+class IdTable(Protocol):
+    """Rows of ids, column by column."""
+
+    def __getitem__(self, column: str) -> IdColumn: ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Batch:
     target: Sequences
 
     @classmethod
-    def of(cls, dataset: Dataset, indices: Iterable[int]) -> Batch:
+    def of(cls, dataset: IdTable, indices: Iterable[int]) -> Batch:
         """The pairs of a dataset at these places."""
         chosen = list(indices)
         return cls(
@@ -102,7 +113,7 @@ class LabelledBatch:
     labels: Tensor  # (B,) long
 
     @classmethod
-    def of(cls, dataset: Dataset, indices: Iterable[int]) -> LabelledBatch:
+    def of(cls, dataset: IdTable, indices: Iterable[int]) -> LabelledBatch:
         """The texts of a dataset at these places."""
         chosen = list(indices)
         labels = [int(dataset["label"].ids(index)[0]) for index in chosen]

@@ -72,11 +72,11 @@ class SubwordTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a line, whatever is in it, without BOS and EOS; the empty list for a blank line."""
-        return list(self._processor.encode(_clean(text)))
+        return list(self._processor.encode(clean(text)))
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """``encode`` of many lines at once, on two threads."""
-        return list(self._processor.encode([_clean(text) for text in texts], num_threads=_THREADS))
+        return list(self._processor.encode([clean(text) for text in texts], num_threads=_THREADS))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The line that ids stand for; special ids are skipped.
@@ -150,7 +150,8 @@ def learn(words: Words, *, size: int, coverage: float = 0.9995) -> SubwordTokeni
     return SubwordTokenizer(model.getvalue())
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """A line as SentencePiece is given it: words with one space between them."""
     return normalize(text).replace(MARK, _INSTEAD)
 
 

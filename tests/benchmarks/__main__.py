@@ -1,9 +1,10 @@
 """``python -m tests.benchmarks``: all measurements, one after the other."""
 
-from tests.benchmarks import exact, mbr, training, translation
+from tests.benchmarks import bpe_dropout, exact, mbr, training, translation
 
 if __name__ == "__main__":
     training.main()
+    bpe_dropout.main()
     translation.main()
     mbr.main()
     exact.main()
