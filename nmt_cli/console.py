@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:  # rich costs a tenth of a second: loaded when there is something to say
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 T = TypeVar("T")
 
@@ -58,6 +59,30 @@ def warn(message: str) -> None:
 def show(table: Table) -> None:
     """A table, as talk."""
     console().print(table, soft_wrap=False)
+
+
+def draw(lines: Iterable[Text]) -> None:
+    """Lines of data, on stdout: in colour on a terminal, unless NO_COLOR is set."""
+    from rich.console import Console
+
+    stdout = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        stdout.print(line)
+
+
+def knows_only_ascii() -> bool:
+    """Whether the person at the terminal may see no other characters: by the locale, or on the bare console of Linux.
+
+    stdout does not tell, since what it carries is UTF-8 for everybody.
+    """
+    import os
+    import sys
+
+    try:
+        "\u28ff".encode(sys.stderr.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return True
+    return os.environ.get("TERM") == "linux"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Table:

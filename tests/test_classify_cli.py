@@ -87,7 +87,7 @@ def test_what_is_recorded(classifier: Path) -> None:
     test = manifest.scores["test"]
     assert test["accuracy"] > 0.9, "else nothing below would be worth the looking"
     validation = [record for record in directory.metrics() if record["kind"] == "validation"]
-    assert {"dev_accuracy", "dev_macro_f1", "dev_nll"} <= set(validation[0])
+    assert {"dev_accuracy", "dev_macro_f1", "dev_loss"} <= set(validation[0])
 
 
 @pytest.mark.usefixtures("here")

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt_cli.reports import palette, svg
-from nmt_cli.reports.chart import NARROW, WIDE, LineChart, Point, Series
+from nmt_cli.reports.chart import NARROW, WIDE, Event, LineChart, Point, Series
 from nmt_cli.reports.heatmap import Heatmap
 from nmt_cli.reports.legend import spread
 from nmt_cli.reports.page import Section, page
 from nmt_cli.reports.scale import Scale, exact, linear, logarithmic, power_of_ten
+from nmt_cli.reports.sheet import Sheet
 from nmt_cli.reports.table import Table
 
 HOSTILE = 'a<b> & "c" \x00\x1b\ud800 ]]> </style><script>alert(1)</script> &#x41; 猫 🙂'
@@ -52,6 +53,17 @@ FLOW = LineChart(
         for when in ("at initialisation", "after training")
     ),
     log_y=True,
+)
+EVENTFUL = LineChart(
+    "Training",
+    "updates",
+    "loss",
+    (
+        Series("train", tuple(Point(x, 9 / (1 + x / 100)) for x in range(20, 1001, 20))),
+        Series("dev", (Point(500, 2), Point(1000, 1)), 1),
+    ),
+    x_range=(0, 1000),
+    events=(Event(0, "exploded"), Event(20, "exploded"), Event(700, "decay"), Event(990, "best"), Event(1000, "last")),
 )
 MAP = Heatmap("A map", ("der", "Hund"), ("the", "dog", "."), ((0.9, 0.1, 0.0), (0.0, 0.5, 1.0)), "A note.")
 TABLE = Table(
@@ -178,7 +190,7 @@ def test_labels_with_room_stay_where_they_are_wanted_and_others_share_the_way() 
     assert spread([100, 100], gap=18, low=0, high=100) == [82, 100]
 
 
-@pytest.mark.parametrize("chart", [LADDER, FLOW])
+@pytest.mark.parametrize("chart", [LADDER, FLOW, EVENTFUL])
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_no_two_texts_of_a_chart_overlap_and_none_is_clipped(chart: LineChart, width: float) -> None:
     root = drawn(chart.svg(width=width))
@@ -203,7 +215,7 @@ def test_no_two_texts_of_a_chart_overlap_and_none_is_clipped(chart: LineChart, w
 # charts
 
 
-@pytest.mark.parametrize("chart", [LADDER, FLOW])
+@pytest.mark.parametrize("chart", [LADDER, FLOW, EVENTFUL])
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_every_line_and_interval_lies_inside_the_plot(chart: LineChart, width: float) -> None:
     root = drawn(chart.svg(width=width))
@@ -471,7 +483,15 @@ def test_colours_differ_for_every_eye(colours: tuple[str, ...], sight: str) -> N
     assert min(np.linalg.norm(one - other) for one, other in combinations(points, 2)) >= 25
 
 
-@pytest.mark.parametrize(("colours", "paper"), [(palette.LIGHT, palette.PAPER[0]), (palette.DARK, palette.PAPER[1])])
+@pytest.mark.parametrize(
+    ("colours", "paper"),
+    [
+        (palette.LIGHT, palette.PAPER[0]),
+        (palette.DARK, palette.PAPER[1]),
+        (palette.INKS, "#ffffff"),
+        (palette.INKS, "#000000"),
+    ],
+)
 def test_colours_stand_off_their_paper(colours: tuple[str, ...], paper: str) -> None:
     ground = TO_XYZ[1] @ light_of(paper)
     for colour in colours:
@@ -483,3 +503,43 @@ def test_marks_differ_where_colours_repeat() -> None:
     looks = {(palette.colour_class(index), str(palette.outline(index, 0, 0, 5))) for index in range(72)}
     assert len(looks) == 72
     assert len({str(palette.outline(index, 0, 0, 5)) for index in range(8)}) == 8
+
+
+# several in one drawing, and what happened on the way
+
+
+def test_an_event_is_marked_at_its_place_from_the_top_to_the_bottom() -> None:
+    root = drawn(EVENTFUL.svg())
+    _, _, top, bottom = plot_area(root)
+    train = lines(root)[-1] if len(lines(root)[-1]) > 2 else lines(root)[0]
+    events = having(root, "nmt-event")
+    assert [float(event.get("x1", "nan")) for event in events][1] == pytest.approx(train[0][0])
+    assert [float(event.get("x1", "nan")) for event in events][-1] == pytest.approx(train[-1][0])
+    assert all(float(event.get("y2", "nan")) == bottom for event in events)
+    assert all(float(event.get("y1", "nan")) <= top for event in events)
+    assert "At 700: decay." in EVENTFUL.description
+
+
+def test_charts_of_a_sheet_stand_exactly_below_each_other() -> None:
+    wide = replace(EVENTFUL, series=tuple(replace(one, name=f"{one.name} of a model") for one in EVENTFUL.series))
+    root = drawn(Sheet("Sheet", (EVENTFUL, one_line(Point(0, 0), Point(1, 1e6)), wide)).svg())
+    axes = [having(group, "nmt-axis")[0] for group in root.iter(f"{NAMESPACE}g") if "transform" in group.attrib]
+    first, second, third = ((axis.get("x1"), axis.get("x2")) for axis in axes)
+    assert first == third != second
+    moves = [group.get("transform") for group in root.iter(f"{NAMESPACE}g") if "transform" in group.attrib]
+    assert len(set(moves)) == 3
+    assert [text.text for text in having(root, "nmt-title")] == ["Sheet", "Training", "t", "Training"]
+    assert len(list(root.iter(f"{NAMESPACE}style"))) == 1
+
+
+def test_a_sheet_of_one_chart_and_of_none() -> None:
+    one, none = (drawn(Sheet("s", charts).svg()) for charts in ((EVENTFUL,), ()))
+    assert float(one.get("width", "nan")) == float(none.get("width", "nan"))
+    assert len(lines(one)) == 2
+    assert not lines(none)
+
+
+def test_a_few_decades_are_divided_as_people_write_numbers() -> None:
+    assert [words for _, words in logarithmic([12, 800]).ticks(7)] == ["10", "20", "50", "100", "200", "500", "1,000"]
+    assert [words for _, words in logarithmic([0.2]).ticks(5)] == ["0.1", "0.2", "0.5", "1"]
+    assert [words for _, words in logarithmic([12, 800]).ticks(4)] == ["10", "10²", "10³"]

@@ -29,7 +29,17 @@ def test_empty_outputs_count_only_where_the_source_is_not_blank() -> None:
 def test_collapse_onto_one_sentence() -> None:
     found = health(SOURCES, ["Ein Mann."] * 9 + ["Zwei Hunde im Schnee."], REFERENCES)
     assert (found.most_common, found.most_common_output, found.duplicated) == (0.9, "Ein Mann.", 0.9)
-    assert found.advice == ["90 % of outputs are the same sentence: learning rate too high or data misaligned"]
+    assert found.advice == [
+        "90 % of outputs are the same sentence: 'Ein Mann.' (learning rate too high or data misaligned)"
+    ]
+
+
+def test_the_sentence_of_a_collapse_is_named_in_one_line() -> None:
+    outputs, references = [" ".join(map(str, range(100)))] * 10, [f"{'x' * 200} {index}" for index in range(10)]
+    (advice,) = health(SOURCES, outputs, references).advice
+    assert advice.startswith("100 % of outputs are the same sentence: '0 1 2 3")
+    assert advice.endswith(" 22 2…' (learning rate too high or data misaligned)")
+    assert len(advice) < 160
 
 
 def test_collapse_onto_many_sentences() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -71,6 +73,107 @@ def test_without_its_metrics(own: Path, nmt: Nmt) -> None:
     (own / "metrics.jsonl").unlink()
     found = facts(nmt("inspect", own).stdout)
     assert (found["updates"], found["training"]) == ("unknown", "unknown")
+
+
+def test_curves_without_metrics_are_an_error_only_where_a_picture_is_asked_for(
+    own: Path, tmp_path: Path, nmt: Nmt
+) -> None:
+    (own / "metrics.jsonl").write_text("", encoding="utf-8")
+    assert nmt("inspect", own).exit_code == 0
+    result = nmt("inspect", own, "-o", tmp_path / "curves.svg")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"error: {own} must hold what was measured, to draw it, but metrics.jsonl is missing or empty\n"
+    )
+    assert not (tmp_path / "curves.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("fixture", "names"),
+    [("trained", ["BLEU", "chrF2"]), ("stream_writer", ["perplexity"]), ("classifier", ["accuracy", "macro F1"])],
+)
+def test_learning_curves(fixture: str, names: list[str], request: pytest.FixtureRequest, nmt: Nmt) -> None:
+    model = request.getfixturevalue(fixture)
+    best = [record for record in ModelDirectory.open(model).metrics() if record.get("best")][-1]
+    loss, quality = nmt("inspect", model).stdout.rstrip("\n").split("\n\n")[-2:]
+    assert loss.startswith("Loss, latest: train ")
+    assert "● train  ■ dev" in loss
+    title, legend, *plot = quality.split("\n")
+    assert title.startswith(f"Best on dev, at update {best['update']}: {names[0]} ")
+    assert all(f" {name}" in legend for name in names)
+    assert "best" in plot[0]
+    assert any("\u2800" < character <= "\u28ff" for character in "".join(plot))
+    assert all(len(line) <= 80 for line in (loss + "\n" + quality).split("\n"))
+    assert "updates" in plot[-1]
+
+
+def texts(picture: Path) -> list[str]:
+    root = ElementTree.fromstring(picture.read_text(encoding="utf-8"))
+    return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_picture_of_the_training(trained: Path, tmp_path: Path, nmt: Nmt) -> None:
+    """All that the terminal shows, and what the weights were moved by."""
+    result = nmt("inspect", trained, "-o", tmp_path / "curves.svg")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == nmt("inspect", trained).stdout
+    found = texts(tmp_path / "curves.svg")
+    assert found[0] == f"Training of {trained.name} (transformer)"
+    assert {"train", "dev", "BLEU", "chrF2", "Learning rate", "Gradient, before it is clipped", "best"} <= set(found)
+    assert (found.count("updates"), found.count("decay")) == (4, 4)
+    assert "prefers-color-scheme:dark" in (tmp_path / "curves.svg").read_text(encoding="utf-8")
+
+
+def test_a_training_that_still_runs(own: Path, tmp_path: Path, nmt: Nmt) -> None:
+    """A line that is just being written; a loss that has exploded; a plan that is still open."""
+    records = [
+        {"kind": "train", "update": 20, "nll": 5.0, "rate": 0.1, "gradient_norm": 3.0},
+        {"kind": "validation", "update": 60, "best": True, "dev_loss": 4.0, "dev_bleu": 3.0},
+        {"kind": "back", "update": 60, "exploded": 75, "loss": 99.0, "gradient_norm": 1e9, "halvings": 1},
+        {"kind": "validation", "update": 120, "best": False, "dev_loss": 4.5, "dev_bleu": 2.0},
+    ]
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (own / "metrics.jsonl").write_text(lines + '{"kind": "train", "upd', encoding="utf-8")
+    config = own / "config.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace("updates = 180", "updates = 9000"), encoding="utf-8")
+    result = nmt("inspect", own, "-o", tmp_path / "curves.svg")
+    assert result.exit_code == 0, result.stderr
+    assert "Best on dev, at update 60: BLEU 3.00\n" in result.stdout
+    assert "Loss, latest: train 5.000, dev 4.500\n" in result.stdout
+    found = texts(tmp_path / "curves.svg")
+    assert (found.count("exploded"), found.count("best"), found.count("decay")) == (4, 4, 0)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"kind": "validation", "update": 3, "best": True, "dev_loss": 4.0, "dev_bleu": 0.0},
+        {"kind": "train", "update": 20, "nll": 5.0, "rate": 0.0, "gradient_norm": 0.0},
+        {"kind": "validation", "update": 0, "best": True, "dev_loss": 4.0, "dev_bleu": 30.0},
+    ],
+)
+def test_a_single_measurement(record: dict[str, Any], own: Path, tmp_path: Path, nmt: Nmt) -> None:
+    (own / "metrics.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
+    result = nmt("inspect", own, "-o", tmp_path / "curves.svg")
+    assert result.exit_code == 0, result.stderr
+    assert "Loss, latest: " in result.stdout
+    assert f"Training of {own.name} (transformer)" in texts(tmp_path / "curves.svg")
+
+
+def test_colours_and_characters_are_those_that_the_terminal_knows(
+    trained: Path, nmt: Nmt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def curves() -> str:
+        return nmt("inspect", trained).stdout.split("Loss, ")[1]
+
+    assert "\x1b" not in curves()
+    monkeypatch.setenv("TERM", "linux")
+    assert curves().isascii()
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[38;" in curves()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[38;" not in curves()
 
 
 def test_the_folder_it_stands_in(trained: Path, nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +247,9 @@ def test_without_its_corpus_text_must_be_given(own: Path, nmt: Nmt) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["trained", "a.en"], 2, "text and --output belong to --gradient-flow, which was not asked for"),
-        (["trained", "-o", "x.svg"], 2, "text and --output belong to --gradient-flow"),
+        (["trained", "a.en"], 2, "text belongs to --gradient-flow, which was not asked for"),
+        (["trained", "a.en", "-o", "x.svg"], 2, "text belongs to --gradient-flow, which was not asked for"),
+        (["trained", "-o", "none/x.svg"], 1, "none must be a folder, but there is none"),
         (["trained", "a.en", "--gradient-flow"], 1, "a.en:1 must hold exactly one tab, but holds 0"),
         (["trained", "a.en", "none", "--gradient-flow"], 1, "none must be a file, but there is none"),
         (["trained", "a.en", "b.en", "c.en", "--gradient-flow"], 1, "but is 3"),

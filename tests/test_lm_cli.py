@@ -110,6 +110,8 @@ def test_what_is_recorded(writer: Path) -> None:
     assert {"dev_perplexity_per_word", "dev_perplexity_per_token", "dev_bits_per_character", "dev_nll"} <= set(
         validation[0]
     )
+    assert math.exp(validation[1]["dev_loss"]) == pytest.approx(validation[1]["dev_perplexity_per_token"])
+    assert [set(sample) for sample in validation[1]["samples"]] == [{"output", "source", "reference"}]
     assert validation[1]["dev_perplexity_per_word"] < validation[0]["dev_perplexity_per_word"] < 5000
     assert not (writer / "labels.txt").exists()
 

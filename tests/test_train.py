@@ -53,8 +53,10 @@ def test_zero_options(nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:
     said = result.stderr.split("\n")
     assert "preset transformer-tiny, chosen for 480 pairs (--preset names another)" in said
     assert any(line.startswith("transformer, ") and "parameters" in line for line in said)
-    assert any(line.startswith("10 updates measured: ") and "for all 15 updates at most" in line for line in said)
-    assert any("dev BLEU" in line and "tokens/s" in line for line in said)
+    measured = next(line for line in said if line.startswith("10 updates measured: "))
+    assert "tokens/s, about " in measured
+    assert "for all 15 updates at most" in measured
+    assert any("dev BLEU" in line and "chrF2" in line and "gradient" in line for line in said)
     assert any(line.startswith("test, 60 sentences, beam 5:") for line in said)
     for name in ("BLEU", "chrF2", "TER"):
         assert any(line.startswith(f"  {name} ") and "|version:" in line for line in said)
@@ -71,7 +73,9 @@ def test_what_is_recorded(trained: Path, small: Path) -> None:
     assert [record["update"] for record in records if record["kind"] == "validation"] == [60, 120, 180]
     assert [record["update"] for record in records if record["kind"] == "train"] == list(range(20, 181, 20))
     validation = next(record for record in records if record["kind"] == "validation")
-    assert {"epoch", "best", "seconds", "dev_bleu", "dev_nll", "signature", "sample"} <= set(validation)
+    assert {"epoch", "best", "seconds", "gradient_norm"} <= set(validation)
+    assert {"dev_loss", "dev_bleu", "dev_chrf2", "signature", "health", "samples"} <= set(validation)
+    assert 0 <= validation["health"]["duplicated"] <= 1
     assert {"loss", "nll", "rate", "gradient_norm", "tokens_per_second"} <= set(records[0])
     manifest = directory.manifest
     assert (manifest.task, manifest.languages, manifest.finished) == ("translate", ("en", "de"), True)
@@ -80,6 +84,42 @@ def test_what_is_recorded(trained: Path, small: Path) -> None:
     assert set(manifest.inputs) == {"train.1", "train.2"}
     assert {"python", "torch", "nmt-cli"} <= set(manifest.versions)
     assert str(small) not in (trained / "config.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("here")
+def test_what_a_person_watches(nmt: Nmt) -> None:
+    """The same three lines after every validation, named once, and in metrics.jsonl; what is wrong with all outputs."""
+    words = ("--set", "training.validate_every=25", "--set", "training.warmup=10")
+    said = nmt("train", "a.en", "a.de", "-o", "m", *brief("transformer-tiny", 75), *words).stderr.split("\n")
+    validations = [place for place, line in enumerate(said) if line.startswith("update ") and "dev BLEU" in line]
+    assert all(len(said[place]) <= 115 for place in validations)
+    records = [record for record in ModelDirectory.open(Path("m")).metrics() if record["kind"] == "validation"]
+    assert len(validations) == len(records) == 3
+    head = said.index("lines of dev to watch, with their references (=: the output is the same):")
+    assert head == validations[0] - 4
+    for place, record in zip(validations, records, strict=True):
+        for number, sample in enumerate(record["samples"], 1):
+            assert said[head + number] == f"  {number}  {sample['source']}  ({sample['reference']})"
+            mark = "=" if sample["output"] == sample["reference"] else " "
+            assert said[place + number].startswith(f"  {number} {mark} {sample['output'][:90].rstrip()}".rstrip())
+    assert len({json.dumps([sample["source"] for sample in record["samples"]]) for record in records}) == 1
+    collapsed = [record["health"] for record in records[1:] if record["health"]["most_common"] >= 0.1]
+    assert collapsed, "a model that has learnt next to nothing says the same to everybody"
+    for health in collapsed:
+        warning = f"{100 * health['most_common']:.0f} % of outputs are the same sentence: '{health['most_common_output'][:20]}"
+        assert any(line.startswith(f"warning: {warning}") for line in said)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_lines_are_named_again_to_whoever_goes_on(nmt: Nmt) -> None:
+    own = brief("transformer-tiny", 6)
+    assert nmt("train", "a.en", "a.de", "-o", "m", *own, "--set", "training.validate_every=2").exit_code == 0
+    manifest = Path("m/manifest.json")
+    manifest.write_text(manifest.read_text("utf-8").replace('"finished": true', '"finished": false'), "utf-8")
+    Path("m/training/last.safetensors").unlink()
+    again = nmt("train", "a.en", "a.de", "-o", "m", *own, "--set", "training.validate_every=2")
+    assert again.exit_code == 0, again.stderr
+    assert again.stderr.count("lines of dev to watch") == again.stderr.count("dev BLEU") == 1
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])

@@ -22,6 +22,8 @@ REPEATED = 0.02
 SHORT, LONG = 0.8, 1.25
 """Length ratios outside of which there is advice."""
 
+_QUOTED = 60  # characters of a sentence that is named
+
 
 @dataclass(frozen=True)
 class Health:
@@ -60,7 +62,12 @@ class Health:
                 self.empty,
                 "outputs are empty: blank targets in the training data, or little training",
             ),
-            (same, self.most_common, "outputs are the same sentence: learning rate too high or data misaligned"),
+            (
+                same,
+                self.most_common,
+                f"outputs are the same sentence: {_quoted(self.most_common_output or '')} "
+                "(learning rate too high or data misaligned)",
+            ),
             (
                 collapsed and not same,
                 self.duplicated,
@@ -139,6 +146,11 @@ def _shared(sources: Sequence[str], outputs: Sequence[str]) -> Counter[str]:
 def _copied(source: str, hypothesis: str, reference: str) -> bool:
     source = source.strip()
     return bool(source) and source == hypothesis.strip() != reference.strip()
+
+
+def _quoted(sentence: str) -> str:
+    """In one line of talk."""
+    return f"'{sentence}'" if len(sentence) <= _QUOTED else f"'{sentence[:_QUOTED].rstrip()}…'"
 
 
 def _looped(hypothesis: str, reference: str) -> bool:

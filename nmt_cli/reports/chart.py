@@ -1,5 +1,7 @@
 """A line chart: what a few series measured along one axis, as a drawing. Knows not what was measured."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -42,6 +44,29 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something that happened at one x, and is marked there across the plot."""
+
+    x: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Margins:
+    """The room beside a plot, which charts that stand below each other share, so that their x are below each other too."""
+
+    left: float  # for the values of y
+    right: float | None  # for the legend; None: it stands below
+
+    @classmethod
+    def shared(cls, margins: Sequence[Margins]) -> Margins:
+        """Enough for each of several charts."""
+        rights = [each.right for each in margins]
+        narrow = [right for right in rights if right is not None]
+        return cls(max(each.left for each in margins), max(narrow) if len(narrow) == len(rights) else None)
+
+
+@dataclass(frozen=True)
 class LineChart:
     """Several series over one x.
 
@@ -53,6 +78,8 @@ class LineChart:
         x_ticks: (value, words) where x is not to be read as a number, as for ranges of length; None: round numbers.
         log_y: a logarithmic y. Values of 0 have no place on it and are left out, and the caption says so.
         y_range: the least that a linear y shows; values outside of it widen it.
+        x_range: the same for x.
+        events: in the order of x.
         note: the caption.
     """
 
@@ -63,11 +90,31 @@ class LineChart:
     x_ticks: tuple[Tick, ...] | None = None
     log_y: bool = False
     y_range: tuple[float, float] | None = None
+    x_range: tuple[float, float] | None = None
+    events: tuple[Event, ...] = ()
     note: str = ""
 
     def svg(self, *, width: float = WIDE) -> str:
         """The chart as an SVG document, ``width`` units wide and as high as it needs to be."""
-        return _draw(self, width)
+        height = min(400.0, max(240.0, 0.45 * width))
+        parts, foot = self.parts(width=width, height=height, margins=self.margins(width=width, height=height))
+        return svg.drawing(width, foot, title=self.title, description=self.description, parts=parts)
+
+    def parts(self, *, width: float, height: float, margins: Margins) -> tuple[list[str], float]:
+        """The elements of the drawing, for whoever draws more than one chart, and how high they are.
+
+        Args:
+            width: of the whole chart.
+            height: of the plot alone.
+            margins: the chart's own, or wider ones.
+        """
+        return _draw(self, width, height, margins)
+
+    def margins(self, *, width: float, height: float) -> Margins:
+        """What the chart needs beside its plot. Arguments as ``parts``."""
+        words = self.y_scale().ticks(_most_ticks(height))
+        left = _MARGIN + max(svg.text_width(word) for _, word in words) + 8
+        return Margins(left, legend.room_beside(_entries(self), width=width, height=height))
 
     def html(self) -> str:
         """A ``figure`` that holds the chart twice, for screens and for phones; the page's style shows one of them."""
@@ -84,6 +131,18 @@ class LineChart:
         scale = self.y_scale()
         missing = sum(not scale.holds(value) for value in values)
         return " ".join(filter(None, (self.note, _left_out(missing, len(values)) if missing else "")))
+
+    @property
+    def description(self) -> str:
+        """What is to be seen, for readers who do not see it."""
+        names = ", ".join(one.name for one in self.series)
+        marked = "".join(f" At {event.x:,.10g}: {event.name}." for event in self.events)
+        return f"Line chart: {self.y_label} over {self.x_label}, for {names or 'no series'}.{marked} {self.caption}".strip()
+
+    def x_scale(self) -> Scale:
+        """The scale of x, from the first to the last of all."""
+        values = [point.x for one in self.series for point in one.points]
+        return exact([*values, *(x for x, _ in self.x_ticks or ()), *(self.x_range or ())])
 
     def y_scale(self) -> Scale:
         """The scale of y, with room for every interval."""
@@ -149,38 +208,64 @@ _MOST_MARKS = 14
 _SLANT = 50.0  # degrees by which words below the axis are turned where they would touch
 
 
-def _draw(chart: LineChart, width: float) -> str:
+def _draw(chart: LineChart, width: float, height: float, margins: Margins) -> tuple[list[str], float]:
     title = svg.wrapped(chart.title, width - 2 * _MARGIN, svg.TITLE)
     unit = svg.wrapped(chart.y_label, width - 2 * _MARGIN)
-    top = _MARGIN + svg.TITLE_LINE * len(title) + svg.LINE * len(unit) + 16
-    height = min(400.0, max(240.0, 0.45 * width))
-    y = chart.y_scale()
-    y_ticks = y.ticks(max(3, int(height / 44)))
-    left = _MARGIN + max(svg.text_width(words) for _, words in y_ticks) + 8
-    entries = [Entry(one.name, one.colour, one.dashed) for one in chart.series]
-    beside = legend.room_beside(entries, width=width, height=height)
-    plot = _Plot(left, top, width - left - (beside or _MARGIN), height, _x_scale(chart), y)
+    room = width - margins.left - (margins.right or _MARGIN)
+    plot = _Plot(margins.left, 0.0, room, height, chart.x_scale(), chart.y_scale())
+    events = _Events.of(chart.events, plot)
+    head = _MARGIN + svg.TITLE_LINE * len(title) + svg.LINE * len(unit)
+    plot = replace(plot, top=head + svg.LINE * events.rows + 16)
     x_ticks, below = _x_axis(plot, chart)
     foot = plot.bottom + below
+    entries = _entries(chart)
     plots = [replace(plot, shift=shift) for shift in _shifts(chart)]
-    if beside:
+    if margins.right:
         ends = [_end(its, one) for its, one in zip(plots, chart.series, strict=True)]
-        words = legend.beside(entries, ends, right=plot.right, top=top, height=height)
+        words = legend.beside(entries, ends, right=plot.right, top=plot.top, height=height)
     else:
         words, foot = legend.below(entries, left=_MARGIN, top=foot + 6, width=width - 2 * _MARGIN)
     heading = [svg.label(line, _MARGIN, _MARGIN + 12 + svg.TITLE_LINE * i, "nmt-title") for i, line in enumerate(title)]
-    heading += _stacked(unit, _MARGIN, top - 17 - svg.LINE * (len(unit) - 1), "start")
-    parts = (*heading, *_y_axis(plot, y_ticks), *x_ticks, *_data(plots, chart.series), *words)
-    return svg.drawing(width, foot + _MARGIN, title=chart.title, description=_described(chart), parts=parts)
+    heading += _stacked(unit, _MARGIN, head - 1 - svg.LINE * (len(unit) - 1), "start")
+    axes = (*_y_axis(plot, plot.y.ticks(_most_ticks(height))), *x_ticks)
+    return [*heading, *axes, *events.parts(plot), *_data(plots, chart.series), *words], foot + _MARGIN
 
 
-def _described(chart: LineChart) -> str:
-    names = ", ".join(one.name for one in chart.series)
-    return f"Line chart: {chart.y_label} over {chart.x_label}, for {names or 'no series'}. {chart.caption}".strip()
+def _most_ticks(height: float) -> int:
+    return max(7, int(height / 44))
 
 
-def _x_scale(chart: LineChart) -> Scale:
-    return exact([*(point.x for one in chart.series for point in one.points), *(x for x, _ in chart.x_ticks or ())])
+def _entries(chart: LineChart) -> list[Entry]:
+    return [Entry(one.name, one.colour, one.dashed) for one in chart.series]
+
+
+@dataclass(frozen=True)
+class _Events:
+    """Lines across a plot, with their names above it, in as many rows as they need to stand beside each other."""
+
+    placed: tuple[tuple[Event, float, int], ...]  # with the middle of the name, and the row, the lowest first
+
+    @classmethod
+    def of(cls, events: Iterable[Event], plot: _Plot) -> _Events:
+        ends: list[float] = []  # of each row, where its last name ends
+        placed = []
+        for event in events:
+            half = svg.text_width(event.name) / 2
+            middle = max(plot.left + half, min(plot.right - half, plot.across(event.x)))
+            row = next((row for row, end in enumerate(ends) if end + 8 <= middle - half), len(ends))
+            ends[row : row + 1] = [middle + half]
+            placed.append((event, middle, row))
+        return cls(tuple(placed))
+
+    @property
+    def rows(self) -> int:
+        return 1 + max((row for *_, row in self.placed), default=-1)
+
+    def parts(self, plot: _Plot) -> Iterator[str]:
+        for event, middle, row in self.placed:
+            x = plot.across(event.x)
+            yield svg.element("line", {"class": "nmt-event", "x1": x, "x2": x, "y1": plot.top, "y2": plot.bottom})
+            yield svg.label(event.name, middle, plot.top - 8 - svg.LINE * row, "nmt-faint", "middle")
 
 
 def _y_axis(plot: _Plot, ticks: Iterable[Tick]) -> Iterator[str]:

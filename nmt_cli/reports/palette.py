@@ -10,6 +10,8 @@ LIGHT = ("#1543d4", "#cf7d00", "#048651", "#6b2589", "#1a1a1a", "#0f93ff", "#862
 """Series on white paper."""
 DARK = ("#467cff", "#ff6944", "#3cee94", "#8177bb", "#fffffa", "#bacefc", "#ffdb34", "#c5738a")
 """The same series on dark paper."""
+INKS = ("#2f7fd6", "#cc7000", "#2a9d58", "#9a6bdc", "#808080", "#1fa0a8", "#d4553f", "#d1559b")
+"""Series on the paper of a terminal, of which nothing is known: 3:1 on black and on white."""
 PAPER = ("#ffffff", "#14171c")
 """The paper itself, light and dark."""
 
@@ -57,7 +59,7 @@ def _rules(theme: int) -> str:
         f".nmt-figure .nmt-text,.nmt-figure .nmt-title{{fill:{_INK[theme]}}}"
         f".nmt-figure .nmt-faint{{fill:{_FAINT[theme]}}}"
         f".nmt-figure .nmt-grid{{stroke:{_GRID[theme]}}}"
-        f".nmt-figure .nmt-axis{{stroke:{_FAINT[theme]}}}"
+        f".nmt-figure .nmt-axis,.nmt-figure .nmt-event{{stroke:{_FAINT[theme]}}}"
         f".nmt-figure .nmt-heat{{fill:{_HEAT[theme]}}}"
         f".nmt-figure .nmt-solid{{fill:currentColor;stroke:{PAPER[theme]}}}"
         f".nmt-figure .nmt-hollow{{fill:{PAPER[theme]};stroke:currentColor}}"
@@ -71,6 +73,7 @@ RULES = (
     ".nmt-figure .nmt-title{font-size:16px;font-weight:600}"
     ".nmt-figure .nmt-line{fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}"
     ".nmt-figure .nmt-dashed{stroke-dasharray:6 4}"
+    ".nmt-figure .nmt-event{stroke-width:1;stroke-dasharray:2 3}"
     ".nmt-figure .nmt-solid{stroke-width:.8}"
     ".nmt-figure .nmt-hollow{stroke-width:1.6}"
     ".nmt-figure .nmt-leader{fill:none;stroke:currentColor;stroke-width:1;opacity:.55}"

@@ -71,6 +71,10 @@ class Logarithmic:
         return power_of_ten(self.low), power_of_ten(self.high)
 
     def ticks(self, most: int) -> list[Tick]:
+        decades = self.high - self.low
+        if 3 * decades < most and self.low >= -4 and self.high <= 7:  # 1, 2, 5, 10, as people write numbers
+            values = [digit * 10.0**exponent for exponent in range(self.low, self.high) for digit in (1, 2, 5)]
+            return [(value, f"{value:,.7g}") for value in (*values, 10.0**self.high)]
         step = next(step for step in _DECADES if (self.high - self.low) // step < most)
         exponents = range(-(-self.low // step) * step, min(self.high, float_info.max_10_exp) + 1, step)
         return [(10.0**exponent, power_of_ten(exponent)) for exponent in exponents]

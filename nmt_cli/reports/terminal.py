@@ -4,11 +4,11 @@ Every line fits the given width in cells, of which a Chinese character or an emo
 """
 
 import textwrap
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
+from nmt_cli.reports.cells import at_left, at_right, filled, letters_of, plain, shortened
 from nmt_cli.reports.chart import LineChart, Series
 from nmt_cli.reports.heatmap import Heatmap
 from nmt_cli.reports.scale import Scale
@@ -36,12 +36,12 @@ def heatmap_lines(heatmap: Heatmap, *, width: int) -> list[str]:
         width: cells of the terminal, at least 20.
     """
     names, left = _names(heatmap.rows, width // 3)
-    columns = [_plain(word) for word in heatmap.columns]
+    columns = [plain(word) for word in heatmap.columns]
     room = max(1, width - left - 2)
     cell = 2 if 2 * len(columns) <= room else 1
-    upright = cell == 2 and all(len(_letters(word)) <= _TALLEST for word in columns)
+    upright = cell == 2 and all(len(letters_of(word)) <= _TALLEST for word in columns)
     heads = columns if upright else [str(place) for place in range(1, len(columns) + 1)]
-    lines = _filled([heatmap.title], width)
+    lines = filled([heatmap.title], width)
     for start in range(0, len(columns), room // cell or 1):
         part = slice(start, start + (room // cell or 1))
         lines += [" " * (left + 2) + line for line in _downwards(heads[part], cell)]
@@ -49,8 +49,8 @@ def heatmap_lines(heatmap: Heatmap, *, width: int) -> list[str]:
             shades = "".join(_shade(value) * cell for value in values[part])
             lines.append(f"{' ' * (left - cell_len(name))}{name}  {shades}".rstrip())
     if not upright:
-        lines += _filled([f"{head} {word}" for head, word in zip(heads, columns, strict=True)], width)
-    return [*lines, *_filled([f"{shade} {share}+" for shade, share in zip(SHADES[1:], FROM, strict=True)], width)]
+        lines += filled([f"{head} {word}" for head, word in zip(heads, columns, strict=True)], width)
+    return [*lines, *filled([f"{shade} {share}+" for shade, share in zip(SHADES[1:], FROM, strict=True)], width)]
 
 
 def table_lines(table: Table, *, width: int) -> list[str]:
@@ -64,14 +64,14 @@ def table_lines(table: Table, *, width: int) -> list[str]:
     """
     names, left = _names([table.columns[0], *(row[0] for row in table.rows)], width // 2)
     room = width - left - 2
-    cells = [[_shortened(_plain(cell), room) for cell in row[1:]] for row in (table.columns, *table.rows)]
+    cells = [[shortened(plain(cell), room) for cell in row[1:]] for row in (table.columns, *table.rows)]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    lines = _filled([table.title], width)
+    lines = filled([table.title], width)
     for part in _parts(widths, room + 2):
         for name, row in zip(names, cells, strict=True):
-            values = "".join("  " + _right(row[column], widths[column]) for column in part)
-            lines.append(f"{_left(name, left)}{values}".rstrip())
-    note = _plain(table.note)
+            values = "".join("  " + at_right(row[column], widths[column]) for column in part)
+            lines.append(f"{at_left(name, left)}{values}".rstrip())
+    note = plain(table.note)
     return [*lines, *textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)]
 
 
@@ -108,18 +108,18 @@ def chart_lines(chart: LineChart, *, width: int, at: Sequence[float] = ()) -> li
     rows = ["".join(_height(scale, _at(one, x)) for x in xs) for one in chart.series]
     first, last = (words.get(x, f"{x:g}") for x in (xs[0], xs[-1])) if xs else ("", "")
     length = max(len(xs), min(room, cell_len(first) + 1 + cell_len(last)))
-    rows.insert(0, _shortened(first + " " * (length - cell_len(first) - cell_len(last)) + last, room))
-    lines = _filled([chart.title], width)
+    rows.insert(0, shortened(first + " " * (length - cell_len(first) - cell_len(last)) + last, room))
+    lines = filled([chart.title], width)
     for place, (name, row) in enumerate(zip(["", *names], rows, strict=True)):
-        values = "".join(_right(column[place], _width(column)) for column in columns)
-        lines.append(f"{_left(name, left)}  {_left(row, length if columns else 0)}{values}".rstrip())
+        values = "".join(at_right(column[place], _width(column)) for column in columns)
+        lines.append(f"{at_left(name, left)}  {at_left(row, length if columns else 0)}{values}".rstrip())
     low, high = scale.ends()
-    return [*lines, *_filled([f"{HEIGHTS[0]} {low}", f"{HEIGHTS[-1]} {high}", chart.y_label], width)]
+    return [*lines, *filled([f"{HEIGHTS[0]} {low}", f"{HEIGHTS[-1]} {high}", chart.y_label], width)]
 
 
 def _names(names: Sequence[str], most: int) -> tuple[list[str], int]:
     """The names that stand left, none wider than ``most``, and the width of the widest."""
-    short = [_shortened(_plain(name), most) for name in names]
+    short = [shortened(plain(name), most) for name in names]
     return short, max(map(cell_len, short), default=0)
 
 
@@ -156,56 +156,8 @@ def _evenly(values: Sequence[float], most: int) -> list[float]:
 
 def _downwards(words: Sequence[str], cell: int) -> Iterator[str]:
     """The words written downwards side by side, so that all of them end on the last line."""
-    letters = [_letters(word) for word in words]
+    letters = [letters_of(word) for word in words]
     tallest = max(map(len, letters), default=0)
     for line in range(tallest):
         row = [word[line - tallest + len(word)] if line >= tallest - len(word) else "" for word in letters]
-        yield "".join(_left(letter if cell_len(letter) <= cell else "□", cell) for letter in row).rstrip()
-
-
-def _letters(word: str) -> list[str]:
-    """The word in pieces that take room: a letter with its accents, an emoji with what is joined to it."""
-    letters: list[str] = []
-    for character in word:
-        if letters and (cell_len(character) == 0 or letters[-1].endswith("\u200d")):
-            letters[-1] += character
-        else:
-            letters.append(character)
-    return letters
-
-
-def _filled(words: Iterable[str], width: int) -> list[str]:
-    """The words in lines, two spaces between them; blank ones are left away."""
-    lines: list[str] = []
-    for word in (_shortened(_plain(word), width) for word in words if word):
-        if lines and cell_len(lines[-1]) + 2 + cell_len(word) <= width:
-            lines[-1] += f"  {word}"
-        else:
-            lines.append(word)
-    return lines
-
-
-def _shortened(text: str, width: int) -> str:
-    letters = _letters(text)
-    if cell_len(text) <= width:
-        return text
-    while letters and cell_len("".join(letters)) + 1 > width:
-        letters.pop()
-    return "".join(letters) + "…"
-
-
-def _left(text: str, width: int) -> str:
-    return text + " " * (width - cell_len(text))
-
-
-def _right(text: str, width: int) -> str:
-    return " " * (width - cell_len(text)) + text
-
-
-def _plain(text: str) -> str:
-    """The text without what could move the cursor or turn the line around; joiners inside of emoji stay."""
-    kept = (character for character in text if unicodedata.category(character) != "Cf" or character in "\u200c\u200d")
-    return "".join("\ufffd" if unicodedata.category(character) in _UNSEEN else character for character in kept)
-
-
-_UNSEEN = frozenset(("Cc", "Cs", "Zl", "Zp"))
+        yield "".join(at_left(letter if cell_len(letter) <= cell else "□", cell) for letter in row).rstrip()

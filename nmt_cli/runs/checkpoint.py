@@ -36,6 +36,8 @@ class Progress:
     stale: int = 0  # validations since the best
     halvings: int = 0  # how often the learning rate was halved because the loss had exploded
     loss: float | None = None  # running mean
+    nll: float | None = None  # likewise; with label smoothing it is not what is minimised
+    gradient_norm: float | None = None  # likewise
     lowest: float = float("inf")  # of the running means
 
 

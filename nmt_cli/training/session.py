@@ -11,6 +11,7 @@ from nmt_cli.models.base import Carry
 from nmt_cli.runs.checkpoint import Checkpoint, Progress
 from nmt_cli.runs.directory import ModelDirectory, weights_of
 from nmt_cli.settings import Settings
+from nmt_cli.training import samples
 from nmt_cli.training.average import Average
 from nmt_cli.training.interruption import Interruption
 from nmt_cli.training.learner import Learner
@@ -23,7 +24,7 @@ from nmt_cli.training.team import Order, Word
 _MEASURED = 10  # updates before the time to finish is estimated
 _SAVE_SECONDS = 300.0  # between two states saved without a validation
 _RECORD_EVERY = 20  # updates between two records of the training loss
-_KEPT = 0.95  # of the running mean of the loss in each update
+_KEPT = 0.95  # of a running mean in each update
 _EXPLODED = 2.0  # nats for each token, above the lowest running mean
 _MOST_HALVINGS = 6
 
@@ -45,6 +46,7 @@ class Session:
     speed: Speed = field(default_factory=Speed)
     carry: Carry = None  # of streams
     headline: str = ""  # of the last validation
+    introduced: bool = False  # whether the samples have been said
     measured_from: tuple[int, float] | None = None  # update and monotonic seconds from which the pace is measured
 
     @classmethod
@@ -117,8 +119,7 @@ class Session:
 
     def _note(self, step: Step) -> None:
         """Raises Diverged where the loss has risen so far that nothing learnt can be left."""
-        before = self.progress.loss
-        loss = step.loss if before is None else _KEPT * before + (1 - _KEPT) * step.loss
+        loss = _mean(self.progress.loss, step.loss)
         if loss > self.progress.lowest + _EXPLODED:
             raise Diverged(step.update, step.loss, step.gradient_norm)
         self.progress = replace(
@@ -128,6 +129,8 @@ class Session:
             batch=step.place.batch,
             seconds=self._elapsed(),
             loss=loss,
+            nll=_mean(self.progress.nll, step.nll),
+            gradient_norm=_mean(self.progress.gradient_norm, step.gradient_norm),
             lowest=min(loss, self.progress.lowest),
         )
         self.carry = step.carry
@@ -250,24 +253,33 @@ class Session:
         progress = self.progress
         self.directory.add_metrics({
             "kind": "validation", "update": progress.update, "epoch": progress.epoch, "best": better,
-            "seconds": progress.seconds, "validation_seconds": seconds, **result.figures,
+            "seconds": progress.seconds, "validation_seconds": seconds, "gradient_norm": progress.gradient_norm,
+            **result.figures,
         })  # fmt: skip
         star, left = " *" if better else "", self._left()
+        if not self.introduced:
+            for line in samples.introduced(result.samples):
+                console.say(line)
+            self.introduced = True
         console.say(
-            f"update {progress.update:>6}  epoch {progress.epoch + 1:>3}  {self.speed}  {result.said}{star}"
+            f"update {progress.update:>6}  epoch {progress.epoch + 1:>2}  loss {progress.nll:.3f}"
+            f"  gradient {progress.gradient_norm:.2f}  {result.said}{star}"
             f"  {console.duration(progress.seconds)}{f', {left} left' if left else ''}"
         )
+        for line in samples.told(result.samples):
+            console.say(line)
         if progress.update > 2 * self.settings.training.warmup:  # before that every model looks bad
             for advice in result.advice:
                 console.warn(advice)
 
     def _say_estimate(self) -> None:
         if self.clock is not None:
-            console.say(f"planned for {console.duration(self.clock.budget)}; scoring the test split comes after that")
+            budget = console.duration(self.clock.budget)
+            console.say(f"{self.speed}, planned for {budget}; scoring the test split comes after that")
         else:
             console.say(
-                f"{_MEASURED} updates measured: about {self._left()} for all {self.progress.updates:,} updates at most, "
-                "and a twentieth more for validation; scoring the test split comes after that"
+                f"{_MEASURED} updates measured: {self.speed}, about {self._left()} for all {self.progress.updates:,} updates "
+                "at most, and a twentieth more for validation; scoring the test split comes after that"
             )
 
     def _left(self) -> str | None:
@@ -282,5 +294,10 @@ class Session:
         return console.duration(((self.progress.updates or 0) - self.progress.update) * pace)
 
     def _said(self, step: Step) -> str:
-        parts = (f"update {step.update:,}", f"loss {step.loss:.2f}", self.headline, self.speed.pace)
+        parts = (f"update {step.update:,}", f"loss {step.nll:.2f}", self.headline, str(self.speed))
         return "  ".join(part for part in parts if part)
+
+
+def _mean(before: float | None, value: float) -> float:
+    """The running mean, one value later."""
+    return value if before is None else _KEPT * before + (1 - _KEPT) * value

@@ -17,7 +17,6 @@ class Speed:
     updates: int = 0
     seconds_per_update: float = 0.0
     tokens_per_update: float = 0.0
-    loss: float = 0.0
 
     def after(self, step: Step) -> Speed:
         """With one step more."""
@@ -27,7 +26,6 @@ class Speed:
             count,
             keep * self.seconds_per_update + (1 - keep) * step.seconds,
             keep * self.tokens_per_update + (1 - keep) * step.tokens,
-            keep * self.loss + (1 - keep) * step.loss,
         )
 
     @property
@@ -35,10 +33,5 @@ class Speed:
         """Target tokens, of all processes."""
         return self.tokens_per_update / self.seconds_per_update if self.seconds_per_update else 0.0
 
-    @property
-    def pace(self) -> str:
-        """For a person."""
-        return f"{self.tokens_per_second:,.0f} tokens/s"
-
     def __str__(self) -> str:
-        return f"loss {self.loss:.3f}  {self.pace}"
+        return f"{self.tokens_per_second:,.0f} tokens/s"

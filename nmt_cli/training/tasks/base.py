@@ -1,6 +1,6 @@
 """What the trainer, and the commands that measure a model, know of a task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -12,6 +12,7 @@ from nmt_cli.inference.choice import Choice
 from nmt_cli.models.base import Model
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Settings, TrainingSettings
+from nmt_cli.training.samples import Sample
 from nmt_cli.training.stream import Reader
 from nmt_cli.training.team import Share
 
@@ -33,8 +34,19 @@ class Validation:
     score: float  # higher is better: by this the best weights are chosen
     headline: str  # for the live line: the one figure that counts
     said: str  # for the line that stays
-    figures: dict[str, Any]  # for metrics.jsonl
+    figures: dict[str, Any]  # for metrics.jsonl; dev_loss among them: nats for each prediction, without label smoothing
+    samples: tuple[Sample, ...] = ()  # the same lines each time
     advice: tuple[str, ...] = ()  # what looks wrong
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures of every validation that are drawn over the updates: in one drawing, since they have one unit."""
+
+    unit: str
+    names: Mapping[str, str]  # by their keys in metrics.jsonl; the first counts most
+    factor: float = 1.0  # from what is recorded to what is drawn
+    ratios: bool = False  # equal ratios, not equal steps, are equally much
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,8 @@ class Task(Protocol):
     """The column whose tokens make the size of a batch, and of an epoch."""
     least_batch: ClassVar[int]
     """Tokens of the smallest batch that is chosen for a small corpus."""
+    quality: ClassVar[Quality]
+    """What is drawn of its validations, beside the loss."""
 
     def __init__(self, corpus: PreparedCorpus) -> None: ...
 

@@ -23,7 +23,16 @@ from nmt_cli.models.classifier import Classifier
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training.stream import Reader, RowReader
-from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, one_file, refuse_r_drop, refuse_window
+from nmt_cli.training.tasks.base import (
+    Measuring,
+    Quality,
+    Report,
+    Rule,
+    Validation,
+    one_file,
+    refuse_r_drop,
+    refuse_window,
+)
 from nmt_cli.training.team import Share
 
 
@@ -36,6 +45,7 @@ class Classify:
     )
     counted: ClassVar[str] = "text"
     least_batch: ClassVar[int] = 512
+    quality: ClassVar[Quality] = Quality("%", {"dev_accuracy": "accuracy", "dev_macro_f1": "macro F1"}, factor=100)
     limit: ClassVar[None] = None
 
     def __init__(self, corpus: PreparedCorpus) -> None:
@@ -59,8 +69,8 @@ class Classify:
         nll = -float(log_probs[np.arange(len(true)), true].mean())
         found = self._confusion(true, log_probs)
         accuracy = 100 * found.accuracy
-        figures = {"dev_accuracy": found.accuracy, "dev_macro_f1": found.macro_f1, "dev_nll": nll}
-        said = f"dev accuracy {accuracy:.2f}  dev loss {nll:.3f}"
+        figures = {"dev_loss": nll, "dev_accuracy": found.accuracy, "dev_macro_f1": found.macro_f1}
+        said = f"dev accuracy {accuracy:.2f}  loss {nll:.3f}"
         return Validation(accuracy - 1e-6 * nll, f"dev accuracy {accuracy:.1f}", said, figures)
 
     def report(self, directory: ModelDirectory) -> Report:

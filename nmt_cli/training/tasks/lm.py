@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -22,17 +22,21 @@ from nmt_cli.corpus.rows import Items
 from nmt_cli.errors import DataError
 from nmt_cli.evaluation.perplexity import Perplexity, TextSize
 from nmt_cli.evaluation.texts import read
+from nmt_cli.inference.generator import Generator, Wish
 from nmt_cli.models.base import Carry, Model
 from nmt_cli.models.language_model import LanguageModel
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.search.head import Head
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.text.normalize import normalize
 from nmt_cli.text.tokenizer import UNK
+from nmt_cli.training.samples import Sample
 from nmt_cli.training.stream import Reader, RowReader, StreamReader
-from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, one_file, refuse_r_drop
+from nmt_cli.training.tasks.base import Measuring, Quality, Report, Rule, Validation, one_file, refuse_r_drop
 from nmt_cli.training.team import Share
 
 _BATCH_TOKENS = 2048
+_LINE = Wish(longest=40, head=Head(temperature=0.8))  # with the same luck each time
 _DEV_STREAMS = 16  # dev is read as so many streams: hardly another figure, and several times faster
 
 
@@ -45,6 +49,9 @@ class LanguageModelling:
     )
     counted: ClassVar[str] = "text"
     least_batch: ClassVar[int] = 1024
+    quality: ClassVar[Quality] = Quality(
+        "a token, logarithmic", {"dev_perplexity_per_token": "perplexity"}, ratios=True
+    )
     limit: ClassVar[None] = None
 
     def __init__(self, corpus: PreparedCorpus) -> None:
@@ -64,11 +71,15 @@ class LanguageModelling:
         return StreamReader(train["text"], streams, settings.window, share)
 
     def validate(self, model: Model, settings: Settings) -> Validation:
-        """Perplexity on dev."""
-        found = self._measure(model, self.corpus.dev, settings, _DEV_STREAMS)
+        """Perplexity on dev, and a line that the model writes."""
+        language_model = cast("LanguageModel[Any]", model)
+        found = self._measure(language_model, self.corpus.dev, settings, _DEV_STREAMS)
         said = f"dev perplexity {found.per_token:.2f} a token, {found.per_word:.2f} a word"
+        loss = found.nll / found.tokens
+        samples = [Sample(each.text) for each in Generator(self.corpus.tokenizer, language_model).write(_LINE)]
         figures = {f"dev_{name}": value for name, value in found.to_json().items()}
-        return Validation(-found.nll / found.tokens, f"dev perplexity {found.per_token:.1f}", said, figures)
+        figures |= {"dev_loss": loss, "samples": list(map(asdict, samples))}
+        return Validation(-loss, f"dev perplexity {found.per_token:.1f}", said, figures, tuple(samples))
 
     def report(self, directory: ModelDirectory) -> Report:
         """Perplexity on test, read as one text from beginning to end where training was on streams."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -22,7 +23,7 @@ from nmt_cli.evaluation.buckets import Bucket
 from nmt_cli.evaluation.counts import FEWEST_RESAMPLES
 from nmt_cli.evaluation.diversity import Variety
 from nmt_cli.evaluation.health import Health, health
-from nmt_cli.evaluation.metrics import MetricScore, bleu, each_score, metrics_for
+from nmt_cli.evaluation.metrics import MetricScore, each_score, metrics_for
 from nmt_cli.evaluation.significance import PairedScore, paired_bootstrap, paired_table
 from nmt_cli.evaluation.texts import check_counts, read, warn_of_form
 from nmt_cli.inference import workers
@@ -36,13 +37,12 @@ from nmt_cli.runs.files import output as writing
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training import alignment_layer
+from nmt_cli.training.samples import Sample, to_watch
 from nmt_cli.training.stream import Reader, RowReader
-from nmt_cli.training.tasks.base import Measuring, Report, Rule, Validation, refuse_window
+from nmt_cli.training.tasks.base import Measuring, Quality, Report, Rule, Validation, refuse_window
 from nmt_cli.training.team import Share
 
 _BATCH_TOKENS = 2048
-_NO_TRANSLATION_YET = 5.0
-"""dev BLEU under which the health of the output is looked at in every validation."""
 
 
 class Translate:
@@ -56,6 +56,7 @@ class Translate:
     )
     counted: ClassVar[str] = "target"
     least_batch: ClassVar[int] = 1024
+    quality: ClassVar[Quality] = Quality("of 100 points", {"dev_bleu": "BLEU", "dev_chrf2": "chrF2"})
 
     def __init__(self, corpus: PreparedCorpus) -> None:
         """Raises ConfigError where BLEU of the target language needs a package that is not installed."""
@@ -82,7 +83,7 @@ class Translate:
         return RowReader(self.corpus.train, ("target", "source"), Batch.of, settings, share)
 
     def validate(self, model: Model, settings: Settings) -> Validation:
-        """Greedy BLEU and the loss on dev."""
+        """BLEU and chrF2 of greedy translations of dev, and its loss; whether they look like translations at all."""
         del settings
         decodable = cast("Decodable[Any]", model)
         dev, language = self.corpus.dev, self.corpus.languages[1]
@@ -97,13 +98,16 @@ class Translate:
             repeats=True,
         )
         outputs = [translation.text for translation in translator.translate(sources)]
-        score = bleu(outputs, [references], language=language)
-        figures = {"dev_bleu": score.score, "dev_nll": nll, "signature": score.signature, "sample": outputs[:3]}
-        poor = score.score < _NO_TRANSLATION_YET
-        advice = tuple(health(sources, outputs, references).advice) if poor else ()
+        bleu, chrf = islice(each_score(outputs, [references], language=language), 2)
+        found = health(sources, outputs, references)
+        samples = [Sample(outputs[place], sources[place], references[place]) for place in to_watch(sources)]
+        figures = {
+            "dev_loss": nll, "dev_bleu": bleu.score, "dev_chrf2": chrf.score, "signature": bleu.signature,
+            "health": found.to_json(), "samples": list(map(asdict, samples)),
+        }  # fmt: skip
         # where two models translate equally well, the one with the lower loss is the better one
-        said = f"dev BLEU {score.score:.2f}  dev loss {nll:.3f}"
-        return Validation(score.score - 1e-6 * nll, f"dev BLEU {score.score:.1f}", said, figures, advice)
+        score, said = bleu.score - 1e-6 * nll, f"dev BLEU {bleu.score:.2f}  chrF2 {chrf.score:.2f}  loss {nll:.3f}"
+        return Validation(score, f"dev BLEU {bleu.score:.1f}", said, figures, tuple(samples), tuple(found.advice))
 
     def report(self, directory: ModelDirectory) -> Report:
         """BLEU, chrF2 and TER of a beam search on the held-out test split; and which layer aligns, where there are several."""
