@@ -65,6 +65,11 @@ class ModelSettings(Section):
         """A model with fresh weights: each Config says how."""
         raise TypeError(f"{type(self).__name__} must define build({sizes})")
 
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What weights depend on: all settings but the dropouts, which matter to training alone."""
+        return {name: value for name, value in self.model_dump().items() if not name.endswith("dropout")}
+
 
 class TrainingSettings(Section):
     """How weights get better."""
@@ -88,6 +93,7 @@ class TrainingSettings(Section):
     clip_norm: float = Field(default=1.0, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     ema: float = Field(default=0.0, ge=0, lt=1)  # decay of the moving average of the weights that is kept; 0: none
+    keep: int = Field(default=0, ge=0)  # validations, the last of all, whose weights are kept for nmt average
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.98, ge=0, lt=1)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt_cli.corpus import prepare as module
 from nmt_cli.corpus.checks import parting_line
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
+from nmt_cli.corpus.encoding import Encoding
 from nmt_cli.corpus.pairs import PairFiles
 from nmt_cli.corpus.prepare import Inputs, check_output, prepare
 from nmt_cli.corpus.report import Report
@@ -326,7 +326,7 @@ def test_an_interrupted_write_leaves_what_was_there(
     inputs = Inputs(pair(tmp_path, SOURCE, TARGET))
     prepare(inputs, tmp_path / "old", DataSettings())
     before = PreparedCorpus.open(tmp_path / "old").checksum
-    monkeypatch.setattr(module, "_write", break_off)
+    monkeypatch.setattr(Encoding, "write", break_off)
     for name in ("old", "new"):
         with pytest.raises(fault):
             prepare(inputs, tmp_path / name, DataSettings(max_length=50))

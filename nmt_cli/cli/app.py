@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from nmt_cli.cli import (
     attention,
+    average,
     classify,
     compare,
     evaluate,
@@ -135,6 +136,7 @@ def nmt(
 
 app.command("preprocess", cls=CorpusCommand)(preprocess.preprocess)
 app.command("train", cls=CorpusCommand)(train.train)
+app.command("average", cls=CorpusCommand)(average.average)
 app.command("translate")(translate.translate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)

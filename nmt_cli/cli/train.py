@@ -31,7 +31,8 @@ def train(
     task: Annotated[
         str | None,
         typer.Option(
-            help="What the model is for: translate, lm or classify; without: what FILE was prepared for, or translate."
+            help="What the model is for: translate, lm or classify; without: what FILE was prepared for, or --from is for, "
+            "or translate."
         ),
     ] = None,
     preset: Annotated[
@@ -49,6 +50,12 @@ def train(
     workers: Annotated[
         int | None, typer.Option(help="Processes that share each batch; without: one for each core if it pays.")
     ] = None,
+    pretrained: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="MODEL", help="Begin with the weights of this model (fine-tuning); it stays as it is."
+        ),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew where MODEL holds another training.")] = False,
 ) -> None:
     """Train a model and measure it on held-out text: a translator by BLEU, a language model by perplexity.
@@ -60,6 +67,7 @@ def train(
     from nmt_cli.corpus.dataset import PreparedCorpus
     from nmt_cli.errors import ConfigError
     from nmt_cli.settings import assignment, merge, read_toml
+    from nmt_cli.training.pretrained import Pretrained
     from nmt_cli.training.request import Request
     from nmt_cli.training.trainer import run
 
@@ -70,12 +78,13 @@ def train(
     if updates is not None:
         options["training"]["minutes"] = None  # whatever --config says: this plan is the one that was typed
     table = merge(read_toml(config) if config else {}, *map(assignment, settings or []), options)
+    begun = None if pretrained is None else Pretrained.open(pretrained)
     if len(files) == 1 and files[0].is_dir():
         if dev or test or languages:
             raise ConfigError(f"{files[0]} is prepared: --dev, --test and --languages belong to nmt preprocess")
         corpus: Path | Inputs = files[0]
         task = PreparedCorpus.open(files[0]).task if task is None else task
     else:
-        task = DEFAULT_TASK if task is None else task
+        task = task or (DEFAULT_TASK if begun is None else begun.directory.manifest.task)
         corpus = Sets(files, dev, test, languages).inputs(task)
-    raise typer.Exit(run(Request(corpus, output, task, preset, table, restart)))
+    raise typer.Exit(run(Request(corpus, output, task, preset, table, restart, begun)))

@@ -1,5 +1,7 @@
 """How long a translation may become: a line above the sentence's own length, fitted on the training pairs."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -22,6 +24,10 @@ class LengthLimit:
     def __call__(self, source_length: int) -> int:
         """The limit for a source of this length; at least 1, the EOS."""
         return max(1, math.ceil(self.slope * source_length + self.intercept - 1e-9))
+
+    def covering(self, other: LengthLimit) -> LengthLimit:
+        """A line that lies nowhere below this one or the other."""
+        return LengthLimit(max(self.slope, other.slope), max(self.intercept, other.intercept))
 
 
 def fit(

@@ -13,11 +13,10 @@ the words of a sample (for the subwords), and the hashes of dev and test where t
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, file_digest
-from itertools import chain, compress
+from itertools import chain
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from nmt_cli.corpus.encoding import Encoding, Written
 from nmt_cli.corpus.files import LABEL, RowFiles
 from nmt_cli.corpus.filters import LengthFilter
-from nmt_cli.corpus.report import SPLITS, Report, SplitCounts
-from nmt_cli.corpus.rows import TEXT, RowWriter, id_type, write_rows
+from nmt_cli.corpus.report import SPLITS, Report
 from nmt_cli.corpus.split import held_out_size
 from nmt_cli.corpus.spool import HASHES, Part, Spool, spool_rows
 from nmt_cli.corpus.staging import staged
@@ -81,7 +80,14 @@ def unknown(files: RowFiles) -> tuple[str, ...]:
     return tuple(name for name in files.columns if name != LABEL)
 
 
-def prepare(inputs: Inputs, folder: Path, settings: DataSettings, *, tokenizer: Tokenizer | None = None) -> Report:
+def prepare(
+    inputs: Inputs,
+    folder: Path,
+    settings: DataSettings,
+    *,
+    tokenizer: Tokenizer | None = None,
+    labels: Labels | None = None,
+) -> Report:
     """Write the prepared corpus ``folder``, replacing what is there; see the head of this file for what is in it.
 
     Blank rows, over-long or uneven ones, and training rows whose source is also in dev or test are dropped and counted.
@@ -93,6 +99,7 @@ def prepare(inputs: Inputs, folder: Path, settings: DataSettings, *, tokenizer: 
         folder: where it is written; appears whole or not at all.
         settings: what is kept, and the vocabulary size unless the data is to choose it.
         tokenizer: one to use instead of learning it, as for the fine-tuning of a model.
+        labels: those that must be found, for the same purpose.
 
     Raises:
         ConfigError: units that this kind of text cannot be cut into.
@@ -105,20 +112,21 @@ def prepare(inputs: Inputs, folder: Path, settings: DataSettings, *, tokenizer: 
         spooled = _spool_all(inputs.given(), Path(spool), LengthFilter.of(settings))
         parts = _parts(spooled, inputs)
         columns = inputs.train.columns
-        labels = _labels(spooled, inputs, columns.index(LABEL)) if LABEL in columns else None
+        found = _labels(spooled, inputs) if LABEL in columns else None
+        if found is not None and labels is not None:
+            labels.check_same(found, inputs.train.name)
         tokenizer = tokenizer or _learn(parts["train"], columns, settings)
         settings = settings.model_copy(update={"vocabulary": tokenizer.size})
         tokenizer.save(new)
-        encode: dict[str, Encode] = dict.fromkeys(columns, tokenizer.encode_all)
         files = [tokenizer.file]
-        if labels is not None:
-            labels.save(new)
+        if found is not None:
+            found.save(new)
             files.append(LABELS)
-            encode[LABEL] = labels.encode_all
-        written = {name: _write(parts[name], new / name, encode, tokenizer.size, settings) for name in SPLITS}
+        encoding = Encoding.of(columns, tokenizer, found)
+        written = {name: encoding.write(parts[name], new / name, LengthFilter.of(settings)) for name in SPLITS}
         report = _report(inputs, tokenizer.size, spooled, written)
         checksums = {name: split.checksum for name, split in written.items()}
-        manifest = _manifest(inputs, settings, report, checksums | {name: _checksum(new / name) for name in files})
+        manifest = _manifest(inputs, settings, report, checksums | {name: file_checksum(new / name) for name in files})
         (new / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return report
 
@@ -190,72 +198,33 @@ def _words(train: Part, texts: Sequence[int], one_in: int) -> Words:
     return count_words(chain.from_iterable(sides))
 
 
-def _labels(spooled: Mapping[str, Spool], inputs: Inputs, column: int) -> Labels:
+def _labels(spooled: Mapping[str, Spool], inputs: Inputs) -> Labels:
     """The labels of the training files, what is held out of them counted. Raises DataError for another one in dev or test."""
-    found = {name: _names(rows, column) for name, rows in spooled.items()}
-    labels = Labels(found["train"])
+    labels = Labels(_names(spooled["train"], inputs.train))
     for name, files in inputs.given().items():
-        if not found[name] <= set(labels.names):
-            _refuse_label(files, labels, column)
+        if name != "train":
+            check_labels(spooled[name], files, labels)
     return labels
 
 
-def _names(rows: Spool, column: int) -> set[str]:
+def _names(rows: Spool, files: RowFiles) -> set[str]:
+    column = files.columns.index(LABEL)
     whole = Part(rows, None, np.zeros(0, HASHES), True)
     return {label for columns in whole.read("collecting labels") for label in columns[column]}
 
 
-def _refuse_label(files: RowFiles, labels: Labels, column: int) -> None:
-    """Say where the label stands that is none of these; a pipe cannot be read again."""
+def check_labels(rows: Spool, files: RowFiles, labels: Labels) -> None:
+    """Raises DataError, saying where it stands, for a label that is none of these; a pipe cannot be read again."""
+    if _names(rows, files) <= set(labels.names):
+        return
     again = files.read() if all(path.is_file() for path in files.paths) else iter(())
     for number, row in enumerate(again, 1):
         if any(row):
-            labels.id_of(row[column], f"{files.name}:{number}")
+            labels.id_of(row[files.columns.index(LABEL)], f"{files.name}:{number}")
     raise DataError(f"{files.name} must have labels that occur in training, but has others")
 
 
-Encode = Callable[[Sequence[str]], list[list[int]]]
-
-
-@dataclass(frozen=True)
-class _Written:
-    """A split as it was written."""
-
-    counts: SplitCounts
-    dropped: Counter[str]
-    checksum: str
-
-
-def _write(part: Part, path: Path, encode: Mapping[str, Encode], vocabulary: int, settings: DataSettings) -> _Written:
-    """Encode a split, drop what its lengths forbid, and write the rest. ``encode``: column -> from texts to ids."""
-    lengths = LengthFilter.of(settings)
-    dropped: Counter[str] = Counter()
-    tokens = dict.fromkeys((name for name in encode if name != LABEL), 0)
-    with ExitStack() as stack:
-
-        def writer(column: str, kind: np.dtype[Any]) -> RowWriter:
-            return stack.enter_context(write_rows(path.with_name(f"{path.name}.{column}"), kind))
-
-        texts = {name: writer(f"{name}.text", TEXT) for name in encode}
-        ids = {name: writer(f"{name}.ids", id_type(vocabulary)) for name in encode}
-        for columns in part.read(f"encoding {path.name}"):
-            encoded = {name: encode[name](column) for name, column in zip(encode, columns, strict=True)}
-            sizes = zip(*(map(len, encoded[name]) for name in tokens), strict=True)
-            reasons = [None if part.complete else lengths.reason(row) for row in sizes]
-            kept = [reason is None for reason in reasons]
-            dropped.update(reason for reason in reasons if reason is not None)
-            for name, column in zip(encode, columns, strict=True):
-                chosen = [*compress(encoded[name], kept)]
-                texts[name].extend_text([*compress(column, kept)])
-                ids[name].extend(chosen)
-                if name in tokens:
-                    tokens[name] += sum(map(len, chosen))
-        writers = (*texts.values(), *ids.values())
-        checksum = blake2b("".join(each.checksum() for each in writers).encode(), digest_size=16).hexdigest()
-        return _Written(SplitCounts(writers[0].count, tokens), dropped, checksum)
-
-
-def _report(inputs: Inputs, vocabulary: int, spooled: Mapping[str, Spool], written: Mapping[str, _Written]) -> Report:
+def _report(inputs: Inputs, vocabulary: int, spooled: Mapping[str, Spool], written: Mapping[str, Written]) -> Report:
     noun = inputs.train.noun
     for name, split in written.items():
         if not split.counts.rows:
@@ -288,13 +257,14 @@ def _said(dropped: Counter[str]) -> str:
 def input_checksums(inputs: Inputs) -> dict[str, str]:
     """What the input files hold: ``train.1`` and the like -> blake2b of the file as it lies there."""
     return {
-        f"{split}.{number}": _checksum(path)
+        f"{split}.{number}": file_checksum(path)
         for split, files in inputs.given().items()
         for number, path in enumerate(files.paths, 1)
         if path.is_file()
     }
 
 
-def _checksum(path: Path) -> str:
+def file_checksum(path: Path) -> str:
+    """blake2b of a file as it lies there."""
     with open(path, "rb") as stream:
         return file_digest(stream, lambda: blake2b(digest_size=16)).hexdigest()

@@ -38,6 +38,8 @@ def lines(directory: ModelDirectory) -> list[str]:
         ("parameters", f"{contestant.parameters:,}"),
         ("updates", updates),
         ("training", f"{time}{'' if manifest.finished else ', not finished'}"),
+        *([("began with", str(manifest.origin))] if manifest.origin else []),
+        *([("mean of", ", ".join(each.file for each in manifest.averaged))] if manifest.averaged else []),
         ("command", manifest.command),
         ("versions", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
     ]

@@ -6,7 +6,7 @@ labels.txt           the labels of a classifier
 model.safetensors    the best weights
 manifest.json        languages, length limit, data checksums, versions, command, scores
 metrics.jsonl        what was measured while it was trained
-training/            the last state, for going on; may be deleted from a finished model
+training/            the last state, for going on, and the weights that training.keep keeps; may be deleted from a finished model
 corpus/              the prepared corpus, if training began from raw text; may be deleted likewise
 """
 

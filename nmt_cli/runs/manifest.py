@@ -12,6 +12,7 @@ from typing import Any, Self
 from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.errors import ModelError
 from nmt_cli.runs.files import write_text
+from nmt_cli.runs.origin import Origin
 
 FILE = "manifest.json"
 FORMAT = 2
@@ -33,6 +34,8 @@ class Manifest:
     scores: dict[str, Any] = field(default_factory=dict)  # of the held-out test split
     said: tuple[str, ...] = ()  # the same, for a person
     alignment_layer: int | None = None  # of a decoder of several, from 1; None: there is no choice, or none was made
+    origin: Origin | None = None  # of the weights that the training began with; None: fresh ones
+    averaged: tuple[Origin, ...] = ()  # whose mean the weights are
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -46,6 +49,8 @@ class Manifest:
                 raise ModelError(f"{path} must be of format {FORMAT}, but is of {content['format']}")
             content["limit"] = LengthLimit(**content["limit"]) if content["limit"] else None
             content["languages"], content["said"] = tuple(content["languages"]), tuple(content["said"])
+            content["origin"] = Origin(**content["origin"]) if content.get("origin") else None
+            content["averaged"] = tuple(Origin(**each) for each in content.get("averaged", ()))
             return cls(**content)
         except (FileNotFoundError, NotADirectoryError):
             raise ModelError(f"{folder} must be a model directory, but holds no {FILE}") from None

@@ -25,3 +25,8 @@ class Vocabulary:
             return cls(corpus.settings.units, corpus.tokenizer)
         directory = ModelDirectory.open(folder)
         return cls(directory.settings.data.units, directory.tokenizer)
+
+    def is_that_of(self, other: Vocabulary) -> bool:
+        """Whether the same text has the same ids."""
+        pieces = [each.tokenizer.pieces(range(each.tokenizer.size)) for each in (self, other)]
+        return self.units == other.units and pieces[0] == pieces[1]

@@ -53,6 +53,15 @@ class Labels:
             raise DataError(f"{place} must have a label that occurs in training, but has '{name}'", self.hint)
         return self._ids[name]
 
+    def check_same(self, found: "Labels", place: str) -> None:
+        """Raises DataError where the labels that were ``found`` in a ``place`` are not these."""
+        lacking = [name for name in self.names if name not in found]
+        foreign = [name for name in found.names if name not in self]
+        parts = [("lacks", lacking), ("has", foreign)]
+        said = " and ".join(f"{verb} {', '.join(map(repr, names[:5]))}" for verb, names in parts if names)
+        if said:
+            raise DataError(f"{place} must have the labels that the model knows, but {said}", self.hint)
+
     def encode_all(self, names: Sequence[str]) -> list[list[int]]:
         """Rows of one id each, of labels that are among these."""
         return [[self._ids[name]] for name in names]

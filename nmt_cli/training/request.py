@@ -19,10 +19,12 @@ from nmt_cli.runs.checkpoint import FOLDER
 from nmt_cli.runs.directory import CORPUS, WEIGHTS
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest, command_line
+from nmt_cli.runs.origin import Origin
 from nmt_cli.settings import DataSettings, Settings, Table, check, differences, merge, resolve
 from nmt_cli.text.units import UNITS
 from nmt_cli.training import autopilot
 from nmt_cli.training.presets import preset
+from nmt_cli.training.pretrained import Pretrained
 from nmt_cli.training.tasks import TASKS
 
 _ANEW = "--restart trains it anew; -o names another model"
@@ -38,11 +40,15 @@ class Request:
     preset: str | None = None
     table: Table = field(default_factory=dict)  # settings that were given, by file or option
     restart: bool = False
+    pretrained: Pretrained | None = None  # whose weights it begins with
 
 
 def check_settings(request: Request) -> None:
     """Refuse mistyped settings before a long preparation; which preset the corpus will get is not known yet."""
-    if request.preset:
+    if request.pretrained is not None:
+        request.pretrained.check(request.task, request.preset, request.table)
+        bases = [request.pretrained.recipe]
+    elif request.preset:
         bases = [preset(request.preset)]
     elif "architecture" in request.table.get("model", {}):
         bases = [{}]
@@ -71,6 +77,19 @@ def _check_task(request: Request, settings: Settings) -> None:
     TASKS[request.task].check(settings)
 
 
+def check_beginning(request: Request) -> None:
+    """Raises ConfigError where what is to go on was begun from other weights than those that are asked for."""
+    pretrained = request.pretrained
+    if pretrained is not None and pretrained.directory.path.resolve() == request.output.resolve():
+        raise ConfigError(f"--from {pretrained} must be another model than the new one", "-o names another folder")
+    if request.restart or not (request.output / MANIFEST).exists():
+        return
+    old, new = Manifest.read(request.output).origin, _origin(request)
+    if old != new:
+        said = [each or "fresh weights" for each in (old, new)]
+        raise ConfigError(f"{request.output} was begun from {said[0]}, not from {said[1]}", _ANEW)
+
+
 def check_room(folder: Path) -> None:
     """Refuse to write into something else's folder."""
     if not folder.exists():
@@ -95,6 +114,7 @@ def clear(folder: Path) -> None:
 
 def corpus_of(request: Request) -> PreparedCorpus:
     """Open the prepared corpus; from raw text, prepare it inside the model directory unless that was done before."""
+    pretrained = request.pretrained
     if isinstance(request.corpus, Path):
         corpus = PreparedCorpus.open(request.corpus)
         if corpus.columns != FILES[request.task].columns:
@@ -102,20 +122,29 @@ def corpus_of(request: Request) -> PreparedCorpus:
                 f"{request.corpus} must be prepared for the task {request.task}, but holds {' and '.join(corpus.columns)}",
                 f"nmt preprocess --task {request.task} prepares it, or --task names another",
             )
+        if pretrained is not None:
+            pretrained.check_corpus(corpus)
         return corpus
     folder = request.output / CORPUS
+    inputs = request.corpus if pretrained is None else pretrained.inputs(request.corpus)
     wanted = _data_settings(request)
     if is_prepared(folder) and not request.restart:
         corpus = PreparedCorpus.open(folder)
         changes = ["it is for another task"]
         if corpus.columns == FILES[request.task].columns:
-            changes = _data_changes(corpus, request.corpus, wanted)
+            changes = _data_changes(corpus, inputs, wanted)
+            if pretrained is not None and not pretrained.reads(corpus):
+                changes.append(f"its vocabulary is not that of {pretrained}")
         if not changes:
             return corpus
         if (request.output / MANIFEST).exists():
             raise DataError(f"{request.output} was begun with other data: {'; '.join(changes)}", _ANEW)
     check_output(folder, True)
-    report = prepare(request.corpus, folder, wanted)
+    if pretrained is None:
+        report = prepare(inputs, folder, wanted)
+    else:
+        tokenizer, labels = pretrained.vocabulary.tokenizer, pretrained.directory.labels
+        report = prepare(inputs, folder, wanted, tokenizer=tokenizer, labels=labels)
     console.show(console.table(["", f"{report.noun}s"], report.rows()))
     console.say(report.summary())
     return PreparedCorpus.open(folder)
@@ -139,26 +168,36 @@ def _data_changes(corpus: PreparedCorpus, inputs: Inputs, wanted: DataSettings) 
 
 
 def _data_settings(request: Request) -> DataSettings:
-    table = merge(preset(request.preset) if request.preset else {}, request.table)
+    base = _base(request, request.preset) if request.pretrained is None else request.pretrained.data
+    table = merge(base, request.table)
     return check(DataSettings, "data", table.get("data", {}), "settings")
 
 
 def settings_of(request: Request, corpus: PreparedCorpus) -> Settings:
-    """What is given, over the preset, over what the size of the corpus suggests."""
-    chosen = request.preset or suggested_preset(request, corpus)
-    given = merge(preset(chosen) if chosen else {}, request.table)
+    """What is given, over the preset or what a model hands on, over what the size of the corpus suggests."""
+    chosen, pretrained = request.preset or suggested_preset(request, corpus), request.pretrained
+    given = merge(_base(request, chosen), request.table)
     data = {"data": corpus.settings.model_dump(exclude_none=True)}
     if isinstance(request.corpus, Path):
         _refuse_other_data(given.get("data", {}), data["data"], request.corpus)
     own = autopilot.settings_for(TASKS[request.task], corpus, given)
     if not request.restart and (request.output / MANIFEST).exists():
         own["training"]["workers"] = Manifest.read(request.output).request["training"]["workers"]
+    if pretrained is not None:
+        own = merge(own, pretrained.rates(given["training"].get("updates", own["training"]["updates"])))
     return resolve(merge(own, given, data), ARCHITECTURES, origin="settings")
 
 
+def _base(request: Request, chosen: str | None) -> Table:
+    """What stands under the settings that are given: what a model hands on, or a preset."""
+    if request.pretrained is not None:
+        return request.pretrained.recipe
+    return preset(chosen) if chosen else {}
+
+
 def suggested_preset(request: Request, corpus: PreparedCorpus) -> str | None:
-    """The preset that the size of the corpus suggests; None where the user has named one, or an architecture."""
-    named = request.preset is not None or "architecture" in request.table.get("model", {})
+    """The preset that the size of the corpus suggests; None where the user has named one, an architecture or a model."""
+    named = request.preset or request.pretrained or "architecture" in request.table.get("model", {})
     return None if named else autopilot.preset_for(TASKS[request.task], corpus)
 
 
@@ -184,6 +223,7 @@ def manifest_of(request: Request, corpus: PreparedCorpus, settings: Settings) ->
             request=asked,
             command=command_line(),
             seed=settings.training.seed,
+            origin=_origin(request),
         )
     manifest = Manifest.read(request.output)
     if manifest.corpus != corpus.checksum:
@@ -195,3 +235,7 @@ def manifest_of(request: Request, corpus: PreparedCorpus, settings: Settings) ->
     if changed:
         raise ConfigError(f"{request.output} was begun with other settings: {'; '.join(changed)}", _ANEW)
     return manifest
+
+
+def _origin(request: Request) -> Origin | None:
+    return None if request.pretrained is None else request.pretrained.origin

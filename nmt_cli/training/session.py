@@ -10,6 +10,7 @@ from nmt_cli.errors import ModelError
 from nmt_cli.models.base import Carry
 from nmt_cli.runs.checkpoint import Checkpoint, Progress
 from nmt_cli.runs.directory import ModelDirectory, weights_of
+from nmt_cli.runs.kept import Kept
 from nmt_cli.settings import Settings
 from nmt_cli.training import samples
 from nmt_cli.training.average import Average
@@ -70,6 +71,8 @@ class Session:
             directory, settings, task, learner, clock, Average(learner.model, training.ema), progress, seconds
         )
         if checkpoint is None:
+            if directory.manifest.origin is not None:
+                session._measure_beginning()
             session._write(None)  # a state to go back to, from the first update on
         else:
             session.average.load(checkpoint.average)
@@ -178,6 +181,7 @@ class Session:
         """Of what was measured, keep what belongs to the updates up to this one."""
         records = self.directory.metrics()
         self.directory.write_metrics(record for record in records if record.get("update", 0) <= update)
+        Kept(self.directory.path).forget_since(update)
 
     def _over(self) -> bool:
         return self.progress.updates is not None and self.progress.update >= self.progress.updates
@@ -215,23 +219,41 @@ class Session:
         console.say(f"update {self.progress.update}: the learning rate falls from here to update {planned} ({reason})")
 
     def _validate(self) -> None:
-        """Measure, keep the weights if they are the best, save the state."""
+        """Measure, record what was found, save the state."""
         started = time.monotonic()
-        with self.average.in_place():
-            result = self.task.validate(self.learner.model, self.settings)
-            better = result.score > self.progress.best_score
-            if better:
-                weights, update = weights_of(self.learner.model), str(self.progress.update)
-                self.directory.write_weights(weights, {"update": update})
-        self.headline = result.headline
-        if better:
-            self.progress = replace(self.progress, best_score=result.score, best_update=self.progress.update, stale=0)
-        else:
-            self.progress = replace(self.progress, stale=self.progress.stale + 1)
-        self.progress = replace(self.progress, seconds=self._elapsed())
+        result, better = self._measure()
         self._record_validation(result, better, time.monotonic() - started)
         self._plan_by_score()
         self._save()
+
+    def _measure(self) -> tuple[Validation, bool]:
+        """How good the weights are on dev, and whether they are the best so far; those are written, and the last few kept."""
+        update, most = self.progress.update, self.settings.training.keep
+        with self.average.in_place():
+            result = self.task.validate(self.learner.model, self.settings)
+            better = result.score > self.progress.best_score
+            weights = weights_of(self.learner.model)
+            if better:
+                self.directory.write_weights(weights, {"update": str(update)})
+            if most:
+                Kept(self.directory.path).add(update, weights, most)
+        self.headline = result.headline
+        if better:
+            self.progress = replace(self.progress, best_score=result.score, best_update=update, stale=0)
+        else:
+            self.progress = replace(self.progress, stale=self.progress.stale + 1)
+        self.progress = replace(self.progress, seconds=self._elapsed())
+        return result, better
+
+    def _measure_beginning(self) -> None:
+        """Trained weights that the training begins with are the first to beat: it may spoil them, and a person wants to see."""
+        started = time.monotonic()
+        result, better = self._measure()
+        self.directory.add_metrics({
+            "kind": "validation", "update": 0, "epoch": 0, "best": better,
+            "seconds": self.progress.seconds, "validation_seconds": time.monotonic() - started, **result.figures,
+        })  # fmt: skip
+        console.say(f"before the first update: {result.said}")
 
     def _save(self) -> None:
         self._tell(Order.GATHER)

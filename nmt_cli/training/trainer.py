@@ -18,8 +18,10 @@ from nmt_cli.settings import Settings
 from nmt_cli.training import processor
 from nmt_cli.training.interruption import noticed
 from nmt_cli.training.learner import Learner
+from nmt_cli.training.pretrained import Pretrained
 from nmt_cli.training.request import (
     Request,
+    check_beginning,
     check_room,
     check_settings,
     clear,
@@ -49,6 +51,7 @@ def run(request: Request) -> int:
     processor.tune()
     check_settings(request)
     check_room(request.output)
+    check_beginning(request)
     started = time.monotonic()
     with locked(request.output):
         corpus = corpus_of(request)
@@ -57,7 +60,8 @@ def run(request: Request) -> int:
         task.check(settings)  # again: the preset is known only now
         if request.restart or not (request.output / MANIFEST).exists():
             clear(request.output)
-        manifest = replace(manifest_of(request, corpus, settings), limit=task.limit)
+        limit = task.limit if request.pretrained is None else request.pretrained.limit(task.limit)
+        manifest = replace(manifest_of(request, corpus, settings), limit=limit)
         if manifest.finished:
             console.say(f"{request.output} is a finished model: nothing is left to do (--restart trains it anew)")
             for line in manifest.said:
@@ -70,7 +74,9 @@ def run(request: Request) -> int:
             with assembled(directory, corpus, settings.training.workers) as team:
                 learner = Learner.of(settings, corpus, task, team)
                 if checkpoint is None:
-                    _introduce(learner, corpus, settings)
+                    if request.pretrained is not None:
+                        request.pretrained.teach(learner.model)
+                    _introduce(learner, corpus, settings, request.pretrained)
                 else:
                     learner.restore(checkpoint)
                 session = Session.begin(directory, settings, task, learner, checkpoint, time.monotonic() - started)
@@ -78,6 +84,8 @@ def run(request: Request) -> int:
             if interruption.signal:
                 console.say(f"saved at update {session.progress.update}: the same command goes on from here")
                 return interruption.exit_code
+            if request.pretrained is not None and session.progress.best_update == 0:
+                console.warn(f"nothing that was learnt is better on dev: the weights are those of {request.pretrained}")
         return _finish(directory, manifest, task)
 
 
@@ -97,12 +105,12 @@ def _begin(request: Request, manifest: Manifest, corpus: PreparedCorpus, setting
     manifest.write(directory.path)
 
 
-def _introduce(learner: Learner, corpus: PreparedCorpus, settings: Settings) -> None:
+def _introduce(learner: Learner, corpus: PreparedCorpus, settings: Settings, pretrained: Pretrained | None) -> None:
     parameters = sum(parameter.numel() for parameter in learner.model.parameters())
     processes = learner.team.share.size
     console.say(
         f"{settings.model.architecture}, {parameters:,} parameters, {corpus.tokenizer.size:,} {settings.data.units}s"
-        f"{f', {processes} processes' if processes > 1 else ''}"
+        f"{f', {processes} processes' if processes > 1 else ''}{f', from {pretrained}' if pretrained else ''}"
     )
 
 
