@@ -88,8 +88,9 @@ class TrainingSettings(Section):
     patience: int = Field(default=10, ge=1)  # validations without a better score before the decay starts early
     validate_every: int = Field(default=100, ge=1)  # updates
     window: int = Field(default=0, ge=0)  # a text is one stream, learnt so many tokens at a time; 0: line by line
+    bpe_dropout: float = Field(default=0.0, ge=0, lt=1)  # chance of a merge to be left out, drawn anew in each epoch
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    r_drop: float = Field(default=0.0, ge=0)  # weight of what two passes under different dropout disagree in; 0: one pass
+    r_drop: float = Field(default=0.0, ge=0)  # weight of the disagreement of two passes; 0: one pass
     clip_norm: float = Field(default=1.0, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     ema: float = Field(default=0.0, ge=0, lt=1)  # decay of the moving average of the weights that is kept; 0: none

@@ -122,7 +122,7 @@ def windows(model: Any, streams: int, window: int) -> tuple[Tensor, list[Any]]:
     carry, found, carries, masks = None, [], [], []
     with torch.no_grad():
         for place in reader.epoch(0):
-            batch = reader.batch(place)
+            batch = reader.batch(place, 0)
             log_probs, carry = model.token_log_probs(batch, carry)
             found.append(log_probs)
             masks.append(batch.mask)
@@ -148,7 +148,7 @@ def test_windows_that_carry_are_one_reading(name: str, streams: int) -> None:
 def test_what_is_carried_counts_and_has_no_gradient(name: str) -> None:
     model = built(name, unknown=False)
     reader = StreamReader(Text(LINES), 2, 4)
-    first, second = (reader.batch(place) for place in reader.epoch(0)[:2])
+    first, second = (reader.batch(place, 0) for place in reader.epoch(0)[:2])
     _, carry = model.loss(first, None)
     assert carry
     assert not any(part.requires_grad for part in carry)

@@ -200,6 +200,12 @@ def test_stopped_in_the_middle_of_anything(name: str, window: int, here: Path, n
         (["a.en", "--task", "lm", "--set", "model.architecture=recurrent"], 2, "recurrent is for the task translate, not lm"),
         (["a.en", "a.de", "--preset", "lm-rnn"], 2, "preset lm-rnn is for the task lm, not translate"),
         (["a.en", "a.de", "--set", "training.window=20"], 2, "training.window means nothing to the task translate"),
+        (["a.en", "--task", "lm", "--set", "training.r_drop=1.0"], 2, "training.r_drop means nothing to the task lm"),
+        (
+            ["a.en", "--task", "lm", "--set", "training.bpe_dropout=0.1", "--set", "training.window=20"],
+            2,
+            "training.bpe_dropout means nothing to a stream",
+        ),
         (["kinds.tsv", "--task", "classify", "--set", "training.window=20"], 2, "means nothing to the task classify"),
         (["a.en", "--task", "lm", "--set", "training.window=-1"], 2, "training.window should be greater than or equal to 0"),
         (["a.en", "a.de", "--set", "data.units=word"], 2, "data.units must be subword for the task translate, but is word"),

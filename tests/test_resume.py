@@ -138,7 +138,7 @@ def test_updates_reach_over_the_ends_of_epochs(prepared: Path) -> None:
 
     corpus = PreparedCorpus.open(prepared)
     settings = TrainingSettings(accumulate=3, batch_tokens=700)
-    reader = RowReader(corpus.train, ("target", "source"), Batch.of, settings)
+    reader = RowReader(lambda _: corpus.train, ("target", "source"), Batch.of, settings)
     places = [update.behind for update, _ in zip(updates(reader, 3, Place()), range(23), strict=False)]
     assert any(old.epoch < new.epoch and new.batch < 3 for old, new in pairwise(places))
     for place in places[::5]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt_cli.corpus.batching import TextBatch
+from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
+from nmt_cli.corpus.dataset import PreparedCorpus
+from nmt_cli.settings import TrainingSettings
 from nmt_cli.text.tokenizer import EOS, PAD
-from nmt_cli.training.stream import Place, StreamReader, updates
+from nmt_cli.training.stream import Place, RowReader, StreamReader, epochs_of, updates
+
+from .conftest import run_nmt
 
 
 @dataclass
@@ -40,7 +45,7 @@ def oracle(lines: Sequence[Sequence[int]], streams: int) -> list[list[tuple[int,
 
 
 def read(reader: StreamReader) -> list[TextBatch]:
-    return [reader.batch(place) for place in reader.epoch(0)]
+    return [reader.batch(place, 0) for place in reader.epoch(0)]
 
 
 text_lines = st.lists(st.lists(st.integers(EOS + 1, 60), min_size=1, max_size=6), min_size=1, max_size=12)
@@ -110,3 +115,22 @@ def test_lines_for_themselves_each_begin_behind_an_end() -> None:
     assert batch.targets.tolist() == [[7, 8, EOS], [EOS, PAD, PAD], [9, EOS, PAD]]
     assert batch.mask.sum(1).tolist() == [3, 1, 2]
     assert (batch.begins, batch.ends) == (True, True)
+
+
+def test_rows_that_are_cut_afresh_in_each_epoch(small: Path, tmp_path: Path) -> None:
+    """As functions of the seed and the epoch; without dropout they are those of the corpus."""
+    assert run_nmt("preprocess", small / "a.en", small / "a.de", "-o", tmp_path / "corpus").exit_code == 0
+    corpus = PreparedCorpus.open(tmp_path / "corpus")
+    assert epochs_of(corpus, TrainingSettings())(3) is corpus.train
+    settings = TrainingSettings(bpe_dropout=0.3)
+    epochs, again = epochs_of(corpus, settings), epochs_of(corpus, settings)
+    first, second, other = (
+        [rows(number)["source"].ids(7).tolist() for rows in (epochs, again)] for number in (0, 1, 0)
+    )
+    assert first[0] == first[1] == other[0]
+    assert second[0] == second[1] != first[0]
+    reader = RowReader(epochs, ("target", "source"), Batch.of, settings)
+    (indices, *_), rows = reader.epoch(1), epochs(1)
+    wanted = [[*rows["target"].ids(int(index)).tolist(), EOS] for index in indices]
+    found: Sequences = reader.batch(indices, 1).target
+    assert [row[:length].tolist() for row, length in zip(found.tokens, found.lengths, strict=True)] == wanted

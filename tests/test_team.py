@@ -74,13 +74,15 @@ def stopped_at(update: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_shares_of_a_batch_are_all_of_it(prepared: Path) -> None:
     corpus = PreparedCorpus.open(prepared)
     settings = TrainingSettings(batch_tokens=300)
-    whole = RowReader(corpus.train, ("target", "source"), Batch.of, settings)
-    shares = [RowReader(corpus.train, ("target", "source"), Batch.of, settings, Share(rank, 3)) for rank in range(3)]
+    whole = RowReader(lambda _: corpus.train, ("target", "source"), Batch.of, settings)
+    shares = [
+        RowReader(lambda _: corpus.train, ("target", "source"), Batch.of, settings, Share(rank, 3)) for rank in range(3)
+    ]
     for indices in whole.epoch(0)[:10]:
-        rows = [tuple(row[row > 0].tolist()) for row in whole.batch(indices).target.tokens]
-        own = [[tuple(row[row > 0].tolist()) for row in share.batch(indices).target.tokens] for share in shares]
+        rows = [tuple(row[row > 0].tolist()) for row in whole.batch(indices, 0).target.tokens]
+        own = [[tuple(row[row > 0].tolist()) for row in share.batch(indices, 0).target.tokens] for share in shares]
         assert rows == [row for dealt in zip_longest(*own) for row in dealt if row is not None]
-    assert shares[2].batch(np.array([0, 1])) is None
+    assert shares[2].batch(np.array([0, 1]), 0) is None
 
 
 class Text:
@@ -92,12 +94,12 @@ class Text:
 
 
 def test_shares_of_streams_are_all_of_them() -> None:
-    whole = StreamReader(Text(), 5, 4).batch(np.array([4])).inputs
-    shares = [StreamReader(Text(), 5, 4, Share(rank, 2)).batch(np.array([4])).inputs for rank in range(2)]
+    whole = StreamReader(Text(), 5, 4).batch(np.array([4]), 0).inputs
+    shares = [StreamReader(Text(), 5, 4, Share(rank, 2)).batch(np.array([4]), 0).inputs for rank in range(2)]
     assert torch.equal(whole[::2], shares[0])
     assert torch.equal(whole[1::2], shares[1])
     with pytest.raises(ConfigError, match=re.escape("as many streams as there are --workers (7), but is 5")):
-        StreamReader(Text(), 5, 4, Share(0, 7)).batch(np.array([0]))
+        StreamReader(Text(), 5, 4, Share(0, 7)).batch(np.array([0]), 0)
 
 
 def test_two_processes_learn_what_one_learns(prepared: Path, tmp_path: Path) -> None:
@@ -124,7 +126,8 @@ def test_two_processes_learn_what_one_learns(prepared: Path, tmp_path: Path) -> 
     )
 
 
-WITH_DROPOUT = words(13, 2, "model.dropout=0.2", "training.ema=0.9", every=5)
+RANDOM = ("model.dropout=0.2", "training.bpe_dropout=0.1", "training.r_drop=1.0", "training.ema=0.9")
+WITH_DROPOUT = words(13, 2, *RANDOM, every=5)
 
 
 @pytest.fixture(scope="module")

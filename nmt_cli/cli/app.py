@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from nmt_cli.cli import (
     attention,
     average,
+    bench,
     classify,
     compare,
     evaluate,
@@ -147,6 +148,7 @@ app.command("classify")(classify.classify)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
 app.command("attention")(attention.attention)
+app.command("bench")(bench.bench)
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:

@@ -85,6 +85,7 @@ def train(
         corpus: Path | Inputs = files[0]
         task = PreparedCorpus.open(files[0]).task if task is None else task
     else:
-        task = task or (DEFAULT_TASK if begun is None else begun.directory.manifest.task)
+        if task is None:
+            task = DEFAULT_TASK if begun is None else begun.directory.manifest.task
         corpus = Sets(files, dev, test, languages).inputs(task)
     raise typer.Exit(run(Request(corpus, output, task, preset, table, restart, begun)))

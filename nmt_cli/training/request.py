@@ -96,9 +96,8 @@ def check_room(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise ConfigError(f"{folder} must be a folder for the model, but is a file")
-    entries = [
-        entry for entry in folder.iterdir() if not entry.name.startswith(f".{CORPUS}.")
-    ]  # of a killed preparation
+    # what begins so is of a killed preparation
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(f".{CORPUS}.")]
     ours = any((folder / UNITS[name].file).is_file() for name in UNITS) or is_prepared(folder / CORPUS)
     if entries and (is_prepared(folder) or not ours):
         what = "a prepared corpus" if is_prepared(folder) else "something else"

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,12 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from nmt_cli.corpus.batching import Indices, TextBatch, epoch
-from nmt_cli.corpus.dataset import Dataset
+from nmt_cli.corpus.dataset import Column, PreparedCorpus
+from nmt_cli.corpus.sampled import SampledColumn, SampledDataset
 from nmt_cli.errors import ConfigError
 from nmt_cli.settings import TrainingSettings
+from nmt_cli.text.bpe_dropout import BPEDropout
+from nmt_cli.text.subword import SubwordTokenizer
 from nmt_cli.text.tokenizer import EOS, PAD
 from nmt_cli.training.team import Share
 
@@ -45,30 +48,53 @@ class Reader(Protocol):
         """Which rows, or which stretch, each batch of an epoch holds."""
         ...
 
-    def batch(self, indices: Indices) -> Any:
+    def batch(self, indices: Indices, number: int) -> Any:
         """One of them; None where the share of it is empty."""
         ...
+
+
+class Rows(Protocol):
+    """Rows of ids, as one epoch reads them."""
+
+    def __getitem__(self, column: str) -> Column | SampledColumn: ...
+
+    def __len__(self) -> int: ...
+
+
+Epochs = Callable[[int], Rows]
+"""The rows of each epoch: always the same, or cut into subwords afresh."""
+
+
+def epochs_of(corpus: PreparedCorpus, settings: TrainingSettings) -> Epochs:
+    """Of the training split. Raises ConfigError for BPE-dropout where there are no merges."""
+    if settings.bpe_dropout == 0:
+        return lambda _: corpus.train
+    if corpus.settings.units != "subword":
+        raise ConfigError(f"training.bpe_dropout needs subwords, but data.units is {corpus.settings.units}")
+    dropout = BPEDropout(cast("SubwordTokenizer", corpus.tokenizer), settings.bpe_dropout)
+    return lru_cache(1)(lambda number: SampledDataset(corpus.train, dropout, settings.seed, number))
 
 
 @dataclass(frozen=True)
 class RowReader:
     """Rows in batches of similar length, in another order in each epoch."""
 
-    dataset: Dataset
+    epochs: Epochs
     columns: tuple[str, ...]  # by whose lengths rows are sorted, the one that counts most first
-    make: Callable[[Dataset, Indices], Any]
+    make: Callable[[Rows, Indices], Any]
     settings: TrainingSettings
     share: Share = field(default_factory=Share)
 
     def epoch(self, number: int) -> list[Indices]:
         """A function of the seed and the number."""
-        lengths = [self.dataset[name].lengths + 1 for name in self.columns]
+        rows = self.epochs(number)
+        lengths = [rows[name].lengths + 1 for name in self.columns]
         return epoch(lengths, budget=self.settings.batch_tokens, seed=self.settings.seed, number=number)
 
-    def batch(self, indices: Indices) -> Any:
+    def batch(self, indices: Indices, number: int) -> Any:
         """These rows."""
         own = indices[self.share.rows]
-        return self.make(self.dataset, own) if len(own) else None
+        return self.make(self.epochs(number), own) if len(own) else None
 
 
 class Lines(Protocol):
@@ -124,8 +150,9 @@ class StreamReader:
         del number
         return [np.array([start]) for start in range(0, self.tokens.shape[1] - 1, self.window)]
 
-    def batch(self, indices: Indices) -> TextBatch:
+    def batch(self, indices: Indices, number: int) -> TextBatch:
         """The window that begins at this token."""
+        del number
         start = int(indices[0])
         window = self.tokens[self.share.rows, start : start + self.window + 1]
         piece = torch.from_numpy(window.astype(np.int64))
@@ -139,7 +166,7 @@ def updates(reader: Reader, accumulate: int, place: Place) -> Iterator[Update]:
     while True:
         order = reader.epoch(place.epoch)
         for number in range(place.batch, len(order)):
-            gathered.append(reader.batch(order[number]))
+            gathered.append(reader.batch(order[number], place.epoch))
             place = Place(place.epoch, number + 1)
             if len(gathered) == accumulate:
                 yield Update(gathered, place)

@@ -19,7 +19,7 @@ from nmt_cli.inference.translator import Translator
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.exact import ExactSearch
 from nmt_cli.search.normalization import GoogleNorm, LengthPower, Normalization
-from tests.benchmarks.training import PHRASEBOOK
+from tests.benchmarks.corpora import PHRASEBOOK
 from tests.demo import TRAINING
 
 NORMS: dict[str, Normalization] = {

@@ -18,7 +18,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from nmt_cli.evaluation.consensus import AnyPair
 from nmt_cli.evaluation.utility import AGGREGATES, UTILITIES, Utility
-from tests.benchmarks.training import PHRASEBOOK
+from tests.benchmarks.corpora import PHRASEBOOK
 
 CANDIDATES, LINES, ROUNDS, CHANGED = 100, 20, 3, 0.2
 METRICS: dict[str, Metric] = {"chrf": CHRF(), "bleu": BLEU(effective_order=True)}

@@ -1,11 +1,12 @@
 """What every search finds on a test set, and what it costs: quality, processor time, scored rows.
 
-    python -m tests.benchmarks.searches MODEL SOURCE REFERENCE
+    python -m tests.benchmarks.searches MODEL SOURCE REFERENCE [NAME...]
 
-One process, one thread. The mean log-probability is that of the whole line, without any normalisation: where it rises with the
-width of the beam and BLEU falls, the beam-search curse shows (Koehn & Knowles 2017). ``rows`` are the hypotheses that were scored,
-all steps together, relative to greedy search; ``steps`` how many steps that took. Without arguments nothing is measured: what a
-search is worth only shows on a model that translates.
+NAMEs choose among the searches; greedy is always there, as what the rows of all others are compared with. One process, one thread.
+The mean log-probability is that of the whole line, without any normalisation: where it rises with the width of the beam and BLEU
+falls, the beam-search curse shows (Koehn & Knowles 2017). ``rows`` are the hypotheses that were scored, all steps together,
+relative to greedy search; ``steps`` how many steps that took. Without arguments nothing is measured: what a search is worth only
+shows on a model that translates.
 """
 
 from __future__ import annotations
@@ -81,16 +82,19 @@ def searches(directory: ModelDirectory) -> dict[str, Search]:
     }
 
 
-def main(*paths: Path) -> None:
+def main(*words: str) -> None:
     """Print the table."""
-    if len(paths) != 3:
+    if len(words) < 3:
         return
+    paths, wanted = [Path(word) for word in words[:3]], words[3:]
     torch.set_num_threads(1)
     directory = ModelDirectory.open(paths[0])
     sources, references = (list(read_lines(path)) for path in paths[1:])
     print(f"{'search':22} {'BLEU':>6} {'chrF2':>6} {'log p':>8} {'CPU s':>7} {'rows':>7} {'steps':>7}")
     first = 0
     for name, search in searches(directory).items():
+        if wanted and name not in ("greedy", *wanted):
+            continue
         model = Counting(Together().open(directory))
         engine = Engine(model, search, directory.of_task("translate", "a translation model").manifest.limit)  # type: ignore[arg-type]
         translator = Translator.of(directory, search, partial(map, engine.search))
@@ -112,4 +116,4 @@ def _figures(found: Sequence[Translation], references: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(*sys.argv[1:])

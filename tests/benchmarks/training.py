@@ -1,136 +1,157 @@
-"""Training throughput on the embedded corpus or on any other pair of files, beside plain PyTorch on the same batches.
+"""How fast models learn: our engine, plain PyTorch, Marian, Eole and JoeyNMT, each at the same work, in turns.
 
-    python -m tests.benchmarks.training [SOURCE TARGET]
+    python -m tests.benchmarks.training [--seconds 60] [--rounds 3] [--cache FOLDER] [--preset NAME ...] [--without NAME ...]
 
-Baseline "plain": ``torch.nn.Transformer`` of the same sizes (pre-norm, ReLU, dropout, tied embeddings), ``cross_entropy`` over all
-logits at once, torch's own dropout, the memory allocator as it comes. Both learn from the same batches, in turns.
+A round gives each contestant the whole machine for so many seconds behind its warm-up; figures are medians of the rounds,
+ratios those of pairs in one round. Everybody reads the same sentences in the same subwords, about 4,096 target tokens a
+batch, with the same sizes, dropout 0.3 and label smoothing 0.1 (the language model as its preset says). Data, dropout, the exchange
+of gradients and the update are in it. The toolkits are installed into virtual environments in the cache folder; what cannot be had
+is left out, with the reason. It takes about an hour. The peak is that of matrix products in the same processes, in the same minute.
 """
 
+from __future__ import annotations
+
+import argparse
+import os
 import statistics
-import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
-from nmt_cli.corpus.batching import Batch
+from nmt_cli.bench.corpora import Prepared
+from nmt_cli.bench.crew import threads_of, usual_workers
+from nmt_cli.bench.training import STAGES, Learning, Subject, measure
 from nmt_cli.corpus.dataset import PreparedCorpus
-from nmt_cli.corpus.pairs import PairFiles
-from nmt_cli.corpus.prepare import Inputs, prepare
-from nmt_cli.models import ARCHITECTURES
-from nmt_cli.models.layers import shifted
-from nmt_cli.models.positions import sinusoids
-from nmt_cli.settings import DataSettings, Sizes, TrainingSettings
-from nmt_cli.text.tokenizer import PAD
-from nmt_cli.training import processor
-from nmt_cli.training.optimizer import Adam
-from nmt_cli.training.presets import preset
-from nmt_cli.training.stream import Place, RowReader, updates
-from tests.benchmarks.machine import gemm_peak
+from nmt_cli.settings import Table
+from tests.benchmarks import plain
+from tests.benchmarks.contest import Results, Unavailable, contest
+from tests.benchmarks.corpora import PHRASEBOOK as PHRASEBOOK  # other measurements take it from here
+from tests.benchmarks.corpora import pairs, prepared
+from tests.benchmarks.peers.environment import cache
+from tests.benchmarks.peers.eole import Eole
+from tests.benchmarks.peers.joeynmt import JoeyNMT
+from tests.benchmarks.peers.marian import Marian
+from tests.benchmarks.peers.peer import Peer, transformer_of
+from tests.benchmarks.peers.text import Text
 
-PHRASEBOOK = Path(__file__).parents[2] / "data" / "phrasebook"
-UPDATES, ROUNDS, DROPOUT = 10, 3, 0.3
+PRESETS = ("transformer-tiny", "transformer-small", "lstm-attention", "lm-lstm")
+PEERS: tuple[type[Peer], ...] = (Marian, Eole, JoeyNMT)
+_SAME: Table = {"model": {"dropout": 0.3}, "training": {"batch_tokens": 4096, "label_smoothing": 0.1}}
+_IDLE = 0.5  # load under which a machine is as good as our own
 
 
-class Plain(nn.Module):
-    """What one writes with torch alone."""
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for."""
 
-    def __init__(self, vocabulary: int, width: int = 128, heads: int = 4, inner: int = 256, layers: int = 4) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, width)
-        nn.init.normal_(self.embedding.weight, std=width**-0.5)
-        self.register_buffer("positions", sinusoids(512, width).float())
-        self.model = nn.Transformer(width, heads, layers, layers, inner, DROPOUT, batch_first=True, norm_first=True)
-        self.dropout = nn.Dropout(DROPOUT)
+    seconds: float
+    rounds: int
+    cache: Path
+    presets: tuple[str, ...]
+    without: tuple[str, ...]
 
-    def forward(self, batch: Batch) -> Tensor:
-        """The mean label-smoothed loss."""
-        inputs = shifted(batch.target.tokens)
-        causal = nn.Transformer.generate_square_subsequent_mask(inputs.shape[1], dtype=torch.bool)
-        padding = ~batch.source.mask
-        hidden = self.model(
-            self._embed(batch.source.tokens), self._embed(inputs), tgt_mask=causal, tgt_is_causal=True,
-            src_key_padding_mask=padding, memory_key_padding_mask=padding,
-        )  # fmt: skip
-        logits = functional.linear(hidden, self.embedding.weight)
-        return functional.cross_entropy(
-            logits.flatten(0, 1), batch.target.tokens.flatten(), ignore_index=PAD, label_smoothing=0.1
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> Plan:
+        """As typed."""
+        names = [peer.name for peer in PEERS]
+        parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.training")
+        parser.add_argument("--seconds", type=float, default=60.0, help="for each contestant in a round")
+        parser.add_argument("--rounds", type=int, default=3)
+        parser.add_argument("--cache", type=Path, default=cache(), help="where the toolkits are installed")
+        parser.add_argument("--preset", action="append", choices=PRESETS, help="may be repeated; without: all")
+        parser.add_argument("--without", action="append", choices=names, default=[], help="may be repeated")
+        typed = parser.parse_args(words)
+        return cls(
+            typed.seconds, typed.rounds, typed.cache.resolve(), tuple(typed.preset or PRESETS), tuple(typed.without)
         )
 
-    def _embed(self, tokens: Tensor) -> Tensor:
-        vectors: Tensor = self.embedding(tokens) * self.embedding.embedding_dim**0.5
-        dropped: Tensor = self.dropout(vectors + self.get_buffer("positions")[: tokens.shape[1]])
-        return dropped
+
+@dataclass
+class Ours:
+    """Our engine in so many processes; keeps what it has measured."""
+
+    subject: Subject
+    workers: int
+    found: list[Learning] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """For a row of the table."""
+        threads = threads_of(self.workers)
+        return f"ours, {self.workers} x {threads} thread{'s' if threads > 1 else ''}"
+
+    def speed(self, seconds: float) -> float:
+        """Target tokens a second."""
+        self.found.append(measure(self.subject, self.workers, seconds))
+        return self.found[-1].tokens_per_second
 
 
-def main(source: Path = PHRASEBOOK / "train.en", target: Path = PHRASEBOOK / "train.de") -> None:
-    """Print the table."""
-    peak = gemm_peak()
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, GEMM peak {peak:.0f} GFLOP/s")
+def main(words: Sequence[str] = ()) -> None:
+    """Print the tables."""
+    plan, (name, inputs) = Plan.parse(words), pairs()
+    cores, load = usual_workers(), os.getloadavg()[0]
+    print(f"torch {torch.__version__}, {cores} cores, {name}")
+    if load > _IDLE:
+        print(f"others are at work on this machine (load {load:.1f}): ratios say something, figures do not")
     with tempfile.TemporaryDirectory() as folder:
-        prepare(Inputs(PairFiles((source, target))), Path(folder) / "corpus", DataSettings())
-        corpus = PreparedCorpus.open(Path(folder) / "corpus")
-        plain_speed = _speed(corpus, *_plain(corpus.tokenizer.size))  # before the allocator is told otherwise
-        processor.tune()
-        print(f"{corpus.tokenizer.size} subwords, {DROPOUT} dropout, target tokens/s, median of {ROUNDS} rounds")
-        print(f"{'plain torch.nn.Transformer':32} {plain_speed:8,.0f}   (the baseline)")
-        for name in ("transformer-tiny", "transformer-small", "transformer-ssru", "lstm-attention"):
-            speed = _speed(corpus, *_ours(name, corpus.tokenizer.size))
-            ratio = f"   {speed / plain_speed:.2f} x the baseline" if name == "transformer-tiny" else ""
-            print(f"{name:32} {speed:8,.0f}{ratio}")
+        corpora = prepared(inputs, Path(folder))
+        text = Text.of(PreparedCorpus.open(corpora["translate"]), Path(folder) / "text")
+        for preset in plan.presets:
+            _measure(plan, preset, corpora, text, cores)
 
 
-def _ours(name: str, vocabulary: int) -> tuple[nn.Module, Callable[[Batch], Tensor], Callable[[], None]]:
-    model_settings = preset(name)["model"]
-    model = (
-        ARCHITECTURES[model_settings["architecture"]]
-        .model_validate({**model_settings, "dropout": DROPOUT})
-        .build(Sizes(vocabulary))
-    )
-    optimizer = Adam(model, TrainingSettings())
-
-    def loss(batch: Batch) -> Tensor:
-        found, _ = model.loss(batch, None, smoothing=0.1)
-        mean: Tensor = found.total / found.count
-        return mean
-
-    return model, loss, lambda: optimizer.step(1e-4)
-
-
-def _plain(vocabulary: int) -> tuple[nn.Module, Callable[[Batch], Tensor], Callable[[], None]]:
-    model = Plain(vocabulary)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
-
-    def step() -> None:
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return model, model, step
+def _measure(plan: Plan, preset: str, corpora: dict[str, Path], text: Text, cores: int) -> None:
+    task = "lm" if preset.startswith("lm-") else "translate"
+    subject = Subject.of(preset, Prepared(corpora[task]), _SAME if task == "translate" else None)
+    ours = [Ours(subject, workers) for workers in dict.fromkeys((cores, 1))]
+    contestants: dict[str, Callable[[], float]] = {one.title: partial(one.speed, plan.seconds) for one in ours}
+    missing: dict[str, str] = {}
+    if transformer_of(subject.settings):
+        contestants["plain torch.nn.Transformer"] = partial(plain.speed, subject.settings, corpora[task], plan.seconds)
+    for peer in [kind(plan.cache, cores) for kind in PEERS if kind.name not in plan.without and task == "translate"]:
+        try:
+            contestants[peer.title] = partial(peer.speed, subject.settings, text, plan.seconds)
+        except Unavailable as error:
+            missing[peer.name] = str(error)
+    results = contest(contestants, plan.rounds)
+    print(f"\n{preset}: target tokens/s, median of {plan.rounds} rounds of {plan.seconds:g} s")
+    _table(results, ours)
+    for name, reason in {**missing, **results.missing}.items():
+        print(f"  {name} is missing: {reason}")
 
 
-def _speed(
-    corpus: PreparedCorpus, model: nn.Module, loss: Callable[[Batch], Tensor], step: Callable[[], None]
-) -> float:
-    """Target tokens a second, data, forward, backward, clipping and update included."""
-    model.train()
-    reader = RowReader(corpus.train, ("target", "source"), Batch.of, TrainingSettings())
-    stream, speeds = updates(reader, 1, Place()), []
-    for round_ in range(ROUNDS + 1):
-        started, tokens = time.perf_counter(), 0
-        for _ in range(UPDATES):
-            (batch,) = next(stream).batches
-            loss(batch).backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            step()
-            tokens += int(batch.target.lengths.sum())
-        if round_:  # the first is for warming up
-            speeds.append(tokens / (time.perf_counter() - started))
-    return statistics.median(speeds)
+def _table(results: Results, ours: Sequence[Ours]) -> None:
+    first, own = ours[0].title, {one.title: one.found for one in ours}
+    for name in results.figures:
+        line = f"  {name:28} {results.median(name):8,.0f}"
+        if name in own:
+            line += f"  {_share(own[name])}"
+        if name != first:
+            middle, least, most = results.ratio(first, name)
+            line += f"  {first} is {middle:.2f} times as fast [{least:.2f}, {most:.2f}]"
+        print(line)
+    for name, found in own.items():
+        stages = ", ".join(f"{stage} {_middle([100 * one.stages[stage] for one in found]):.0f} %" for stage in STAGES)
+        print(
+            f"  time of {name}: {stages}; padding {_middle([100 * one.read.padding for one in found]):.0f} % of all places"
+        )
+
+
+def _share(found: Sequence[Learning]) -> str:
+    gflops = _middle([one.gflops or 0.0 for one in found])
+    peak = max(one.peak for one in found)
+    return f"{gflops:6.1f} useful GFLOP/s = {100 * gflops / peak:.0f} % of {peak:.0f}"
+
+
+def _middle(values: Sequence[float]) -> float:
+    return statistics.median(values)
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:3]))
+    import sys
+
+    main(sys.argv[1:])

@@ -22,7 +22,7 @@ from nmt_cli.models.base import Model
 from nmt_cli.models.classifier import Classifier
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Settings, TrainingSettings
-from nmt_cli.training.stream import Reader, RowReader
+from nmt_cli.training.stream import Reader, RowReader, epochs_of
 from nmt_cli.training.tasks.base import (
     Measuring,
     Quality,
@@ -59,7 +59,7 @@ class Classify:
 
     def reader(self, settings: TrainingSettings, share: Share) -> Reader:
         """Texts in batches of similar length."""
-        return RowReader(self.corpus.train, ("text",), LabelledBatch.of, settings, share)
+        return RowReader(epochs_of(self.corpus, settings), ("text",), LabelledBatch.of, settings, share)
 
     def validate(self, model: Model, settings: Settings) -> Validation:
         """Accuracy on dev; where two models are as accurate, the one with the lower loss is the better one."""

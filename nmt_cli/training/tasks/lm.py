@@ -19,7 +19,7 @@ from nmt_cli.corpus.batching import Indices, TextBatch, by_length
 from nmt_cli.corpus.columns import called
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
 from nmt_cli.corpus.rows import Items
-from nmt_cli.errors import DataError
+from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.evaluation.perplexity import Perplexity, TextSize
 from nmt_cli.evaluation.texts import read
 from nmt_cli.inference.generator import Generator, Wish
@@ -31,7 +31,7 @@ from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.text.normalize import normalize
 from nmt_cli.text.tokenizer import UNK
 from nmt_cli.training.samples import Sample
-from nmt_cli.training.stream import Reader, RowReader, StreamReader
+from nmt_cli.training.stream import Reader, RowReader, Rows, StreamReader, epochs_of
 from nmt_cli.training.tasks.base import Measuring, Quality, Report, Rule, Validation, one_file, refuse_r_drop
 from nmt_cli.training.team import Share
 
@@ -59,16 +59,19 @@ class LanguageModelling:
 
     @staticmethod
     def check(settings: Settings) -> None:
-        """Raises ConfigError for the agreement of two passes."""
+        """Raises ConfigError for the agreement of two passes, and for a stream that is cut into subwords afresh."""
         refuse_r_drop(settings, "lm")
+        if settings.training.bpe_dropout > 0 and settings.training.window > 0:
+            raise ConfigError(
+                "training.bpe_dropout means nothing to a stream", "training.window = 0 learns line by line"
+            )
 
     def reader(self, settings: TrainingSettings, share: Share) -> Reader:
         """Lines in batches of similar length, or the text as streams."""
-        train = self.corpus.train
         if settings.window == 0:
-            return RowReader(train, ("text",), _lines, settings, share)
+            return RowReader(epochs_of(self.corpus, settings), ("text",), _lines, settings, share)
         streams = max(1, settings.batch_tokens // settings.window)
-        return StreamReader(train["text"], streams, settings.window, share)
+        return StreamReader(self.corpus.train["text"], streams, settings.window, share)
 
     def validate(self, model: Model, settings: Settings) -> Validation:
         """Perplexity on dev, and a line that the model writes."""
@@ -100,8 +103,8 @@ class LanguageModelling:
         return measure(model, rows, text.all_texts(), settings.training.window, streams=streams)
 
 
-def _lines(dataset: Dataset, indices: Indices) -> TextBatch:
-    return TextBatch.of(dataset["text"].ids(index) for index in indices)
+def _lines(rows: Rows, indices: Indices) -> TextBatch:
+    return TextBatch.of(rows["text"].ids(index) for index in indices)
 
 
 def perplexity_of(directory: ModelDirectory, lines: Iterable[str], name: str = "the text") -> Perplexity:
@@ -155,4 +158,4 @@ class _Rows:
 
 def _streams(rows: Sequence[Any], streams: int, window: int) -> Iterator[TextBatch]:
     reader = StreamReader(_Rows(rows), streams, window)
-    return (reader.batch(place) for place in tracked(reader.epoch(0), "reading", len(reader.epoch(0))))
+    return (reader.batch(place, 0) for place in tracked(reader.epoch(0), "reading", len(reader.epoch(0))))

@@ -38,7 +38,7 @@ from nmt_cli.search.ancestral import Greedy
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training import alignment_layer
 from nmt_cli.training.samples import Sample, to_watch
-from nmt_cli.training.stream import Reader, RowReader
+from nmt_cli.training.stream import Reader, RowReader, epochs_of
 from nmt_cli.training.tasks.base import Measuring, Quality, Report, Rule, Validation, refuse_window
 from nmt_cli.training.team import Share
 
@@ -80,7 +80,7 @@ class Translate:
 
     def reader(self, settings: TrainingSettings, share: Share) -> Reader:
         """Pairs in batches of similar length."""
-        return RowReader(self.corpus.train, ("target", "source"), Batch.of, settings, share)
+        return RowReader(epochs_of(self.corpus, settings), ("target", "source"), Batch.of, settings, share)
 
     def validate(self, model: Model, settings: Settings) -> Validation:
         """BLEU and chrF2 of greedy translations of dev, and its loss; whether they look like translations at all."""

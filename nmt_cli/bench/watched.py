@@ -1,0 +1,79 @@
+"""The parts of a training that a stopwatch stands beside: they do what they did, and say when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from nmt_cli.bench.reading import READINGS, Reading
+from nmt_cli.bench.stopwatch import Stopwatch
+from nmt_cli.models.base import Carry, Loss
+from nmt_cli.training.lesson import Lesson
+from nmt_cli.training.team import Share, Team, Word
+
+
+class WatchedLesson:
+    """What is learnt from a batch; it notes what was read. Before it are the data, in it the forward pass."""
+
+    def __init__(self, lesson: Lesson, watch: Stopwatch) -> None:
+        self.lesson = lesson
+        self.watch = watch
+        self.read = Reading()
+
+    def __call__(self, batch: Any, carry: Carry) -> tuple[Loss, Carry]:
+        """As the lesson."""
+        self.read += READINGS[type(batch)](batch)
+        self.watch.lap("data")
+        found = self.lesson(batch, carry)
+        self.watch.lap("forward")
+        return found
+
+
+class WatchedTeam(Team):
+    """A team: up to the exchange of gradients it is the backward pass."""
+
+    def __init__(self, team: Team, watch: Stopwatch) -> None:
+        self.team = team
+        self.watch = watch
+
+    @property
+    def share(self) -> Share:
+        """As in Team."""
+        return self.team.share
+
+    def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
+        """As in Team."""
+        self.watch.lap("backward")
+        found = self.team.sum(gradients, figures)
+        self.watch.lap("exchange")
+        return found
+
+    def tell(self, word: Word) -> None:
+        """As in Team."""
+        self.team.tell(word)
+        self.watch.lap("exchange")
+
+    def hear(self) -> Word:
+        """As in Team."""
+        found = self.team.hear()
+        self.watch.lap("exchange")
+        return found
+
+    def gather(self, carry: Carry) -> Carry:
+        """As in Team."""
+        return self.team.gather(carry)
+
+
+def watch_loss(output: Any, watch: Stopwatch) -> None:
+    """Make the loss of an output layer say when it begins and ends."""
+    within = output.loss
+
+    def loss(hidden: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+        watch.lap("forward")
+        found: tuple[Tensor, Tensor] = within(hidden, targets, smoothing)
+        watch.lap("loss")
+        return found
+
+    output.loss = loss
