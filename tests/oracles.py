@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from functools import cache
 from itertools import product
@@ -13,9 +13,21 @@ from torch import Tensor
 
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Decodable
+from nmt_cli.search.beam import BeamSearch
+from nmt_cli.search.diverse import DiverseBeamSearch
+from nmt_cli.search.head import Head
+from nmt_cli.search.normalization import GoogleNorm, LengthPower, Normalization
+from nmt_cli.search.stochastic import StochasticBeam
+from nmt_cli.search.stopping import Bound, Patience
 from nmt_cli.text.tokenizer import EOS
 
 T = TypeVar("T")
+
+Next = Callable[[tuple[int, ...]], dict[int, float]]
+"""What a model thinks comes next: from the tokens so far to the log-probability of each token."""
+
+Found = tuple[tuple[int, ...], float, float]
+"""A hypothesis: its tokens, log p, and its score."""
 
 
 def attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
@@ -96,19 +108,30 @@ def swiglu(x: Tensor, w: Tensor, v: Tensor, w_2: Tensor) -> Tensor:
     return w_2 @ (gate * torch.sigmoid(gate) * (v @ x))
 
 
-def log_prob(model: Decodable[Any], source: Sequences, tokens: tuple[int, ...]) -> float:
+def token_log_probs(model: Decodable[Any], source: Sequences, tokens: tuple[int, ...]) -> list[float]:
     """Forced decoding of one sentence by teacher forcing."""
     target = Sequences(torch.tensor([tokens]), torch.tensor([len(tokens)]))
     with torch.no_grad():
-        return float(model.log_probs(Batch(source, target)).double().sum())
+        found: list[float] = model.log_probs(Batch(source, target))[0].double().tolist()
+    return found
+
+
+def log_prob(model: Decodable[Any], source: Sequences, tokens: tuple[int, ...]) -> float:
+    """Of the whole sentence."""
+    return sum(token_log_probs(model, source, tokens))
 
 
 def every_output(
-    model: Decodable[Any], source: Sequences, limit: int, vocabulary: int, norm: Callable[[int], float]
-) -> list[tuple[tuple[int, ...], float, float]]:
-    """Brute force: (tokens, log p, score) of every complete output of one sentence up to ``limit``, best score first.
+    model: Decodable[Any],
+    source: Sequences,
+    limit: int,
+    vocabulary: int,
+    norm: Callable[[int], float],
+    weighed: Callable[[tuple[int, ...], list[float]], float] = lambda _, log_probs: sum(log_probs),
+) -> list[Found]:
+    """Brute force: every possible complete output of one sentence up to ``limit``, best score first.
 
-    At the limit EOS is forced, at its own probability, as in every search.
+    At the limit EOS is forced, at its own probability, as in every search. ``weighed``: log p, of those of the tokens.
     """
     prefixes: list[tuple[int, ...]] = [()]
     complete: list[tuple[int, ...]] = []
@@ -118,9 +141,10 @@ def every_output(
     rows = Sequences.of([tokens[:-1] for tokens in complete])
     sources = Sequences(source.tokens.expand(len(complete), -1), source.lengths.expand(len(complete)))
     with torch.no_grad():
-        totals = model.log_probs(Batch(sources, rows)).sum(1).tolist()
+        each = model.log_probs(Batch(sources, rows)).tolist()
+    totals = [weighed(tokens, values[: len(tokens)]) for tokens, values in zip(complete, each, strict=True)]
     scored = [(tokens, total, total / norm(len(tokens))) for tokens, total in zip(complete, totals, strict=True)]
-    return sorted(scored, key=lambda item: -item[2])
+    return sorted((item for item in scored if item[1] > -math.inf), key=lambda item: -item[2])
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -155,10 +179,6 @@ def judge(hypotheses: Sequence[tuple[int, ...]], counts: Sequence[int]) -> list[
     return expected_utilities(common, hypotheses, counts)
 
 
-Next = Callable[[tuple[int, ...]], dict[int, float]]
-"""What a model thinks comes next: from the tokens so far to the log-probability of each token."""
-
-
 def next_of(model: Decodable[Any], source: Sequences, vocabulary: int) -> Next:
     """By teacher forcing of one sentence, over the whole prefix with each token behind it, every time."""
     tokens = range(EOS, vocabulary)
@@ -183,21 +203,35 @@ def greedy(following: Next, limit: int) -> tuple[tuple[int, ...], float]:
     return tokens, total
 
 
+def norm_of(norm: Normalization, length: int) -> float:
+    """The norm of a length, by the formulas of Murray & Chiang 2018 and Wu et al. 2016."""
+    if isinstance(norm, GoogleNorm):
+        return float(((5 + length) / 6) ** norm.alpha)
+    assert isinstance(norm, LengthPower)
+    return float(length**norm.exponent)
+
+
+def patience_of(search: BeamSearch) -> float:
+    """How many may end, in widths of the beam, before a search stops; without end where it stops by the bound."""
+    return search.stop.factor if isinstance(search.stop, Patience) else math.inf
+
+
+def enough(live: list[float], finished: list[float], n_best: int, limit_norm: float, search: BeamSearch) -> bool:
+    """Whether the bound is reached: scores of the ``finished``, best first, log-probabilities of what is ``live``."""
+    by_bound = isinstance(search.stop, Bound) and len(finished) >= n_best
+    return not live or (by_bound and finished[n_best - 1] >= max(live) / limit_norm)
+
+
 def beam_search(
-    following: Next,
-    limit: int,
-    width: int,
-    n_best: int,
-    exponent: float,
-    patience: float | None = None,
-    penalty: Callable[[tuple[int, ...]], float] = lambda _: 0.0,
-) -> list[tuple[tuple[int, ...], float, float]]:
-    """(tokens, log p, score) of the ``n_best``, for one sentence. Without ``patience`` the search stops by the bound.
+    following: Next, limit: int, search: BeamSearch, penalty: Callable[[tuple[int, ...]], float] = lambda _: 0.0
+) -> list[Found]:
+    """The n best of one sentence.
 
     The bound is only asked of the best live hypothesis: none leaves before the others.
     """
+    width, n_best = search.width, search.n_best
     live: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    finished: list[tuple[tuple[int, ...], float, float]] = []
+    finished: list[Found] = []
     ended = 0
     for length in range(1, limit + 1):
         extensions = [
@@ -210,37 +244,25 @@ def beam_search(
         extensions = extensions[: 2 * width]
         for rank, (tokens, total) in enumerate(extensions):
             if tokens[-1] == EOS and rank < width:
-                finished.append((tokens, total, total / length**exponent + penalty(tokens)))
+                finished.append((tokens, total, total / norm_of(search.norm, length) + penalty(tokens)))
                 ended += 1
         finished = sorted(finished, key=lambda item: -item[2])[:width]
         live = [extension for extension in extensions if extension[0][-1] != EOS][:width]
-        if not live:
-            break
-        if patience is not None:
-            if ended >= patience * width:
-                break
-        elif len(finished) >= n_best and finished[n_best - 1][2] >= live[0][1] / limit**exponent:
+        known, going = [score for _, _, score in finished], [total for _, total in live]
+        if enough(going, known, n_best, norm_of(search.norm, limit), search) or ended >= patience_of(search) * width:
             break
     return finished[:n_best]
 
 
-def diverse_beam_search(
-    following: Next,
-    limit: int,
-    width: int,
-    n_best: int,
-    groups: int,
-    diversity: float,
-    exponent: float,
-    patience: float | None = None,
-) -> list[tuple[tuple[int, ...], float, float]]:
-    """(tokens, log p, score) of the ``n_best`` different ones, for one sentence: ``groups`` beam searches that hear those before.
+def diverse_beam_search(following: Next, limit: int, search: DiverseBeamSearch) -> list[Found]:
+    """The n best different ones of one sentence: groups that are beam searches, each of which hears those before.
 
     A group that is over goes on as long as a later one, which hears it, is not.
     """
-    part, wanted = width // groups, min(n_best, width // groups)
+    beam, groups = search.beam, search.count
+    part, wanted = beam.width // groups, min(beam.n_best, beam.width // groups)
     live: list[list[tuple[tuple[int, ...], float]]] = [[((), 0.0)] for _ in range(groups)]
-    finished: list[list[tuple[tuple[int, ...], float, float]]] = [[] for _ in range(groups)]
+    finished: list[list[Found]] = [[] for _ in range(groups)]
     ended, over = [0] * groups, [False] * groups
     for length in range(1, limit + 1):
         said: list[int] = []
@@ -248,7 +270,7 @@ def diverse_beam_search(
             if all(over[group:]):
                 continue
             extensions = [
-                ((*prefix, token), total + log_prob, total + log_prob - diversity * said.count(token))
+                ((*prefix, token), total + log_prob, total + log_prob - search.diversity * said.count(token))
                 for prefix, total in live[group]
                 for token, log_prob in following(prefix).items()
                 if length < limit or token == EOS
@@ -257,18 +279,44 @@ def diverse_beam_search(
             ending = [(tokens, total) for tokens, total, _ in extensions[:part] if tokens[-1] == EOS]
             live[group] = [(tokens, total) for tokens, total, _ in extensions if tokens[-1] != EOS][:part]
             said += [tokens[-1] for tokens, _ in ending + live[group]]
-            finished[group] += [(tokens, total, total / length**exponent) for tokens, total in ending]
+            finished[group] += [(tokens, total, total / norm_of(beam.norm, length)) for tokens, total in ending]
             finished[group] = sorted(finished[group], key=lambda item: -item[2])[:part]
             ended[group] += len(ending)
         for group in range(groups):
-            reach = max((total for _, total in live[group]), default=-torch.inf) / limit**exponent
-            full = len(finished[group]) >= wanted and finished[group][wanted - 1][2] >= reach
-            over[group] = not live[group] or (full if patience is None else ended[group] >= patience * part)
+            known, going = [score for _, _, score in finished[group]], [total for _, total in live[group]]
+            bounded = enough(going, known, wanted, norm_of(beam.norm, limit), beam)
+            over[group] = bounded or ended[group] >= patience_of(beam) * part
         if all(over):
             break
     ranked = sorted((item for group in finished for item in group[:wanted]), key=lambda item: -item[2])
     different = {tokens: (tokens, total, score) for tokens, total, score in reversed(ranked)}
-    return sorted(different.values(), key=lambda item: -item[2])[:n_best]
+    return sorted(different.values(), key=lambda item: -item[2])[: beam.n_best]
+
+
+def head(choices: dict[int, float], options: Head) -> dict[int, float]:
+    """What may be drawn, with its log-probability among all that may: the rules as they are written, token by token."""
+    mass = log_sum(value / options.temperature for value in choices.values())
+    cooled = {token: value / options.temperature - mass for token, value in choices.items()}
+    order = sorted(cooled, key=lambda token: -cooled[token])
+    highest, better, allowed = math.exp(cooled[order[0]]), 0.0, []
+    for rank, token in enumerate(order):
+        probability = math.exp(cooled[token])
+        refused = (
+            (options.top_k is not None and rank >= options.top_k)
+            or (options.top_p is not None and better >= options.top_p)
+            or (options.min_p is not None and probability < options.min_p * highest)
+            or (options.epsilon is not None and probability < options.epsilon)
+        )
+        allowed += [token] if rank == 0 or not refused else []
+        better += probability
+    mass = log_sum(cooled[token] for token in allowed)
+    return {token: cooled[token] - mass for token in allowed}
+
+
+def log_sum(logs: Iterable[float]) -> float:
+    """The logarithm of a sum, of the logarithms."""
+    values = list(logs)
+    return max(values) + math.log(math.fsum(math.exp(value - max(values)) for value in values))
 
 
 def truncated(maximum: float, noisy: dict[int, float]) -> dict[int, float]:
@@ -282,12 +330,12 @@ def truncated(maximum: float, noisy: dict[int, float]) -> dict[int, float]:
 
 
 def stochastic_beam_search(
-    following: Next, limit: int, width: int, temperature: float, noise: Callable[[tuple[int, ...]], float]
-) -> list[tuple[tuple[int, ...], float, float]]:
-    """(tokens, log p, G) of ``width`` samples without replacement, for one sentence; ``noise``: of each prefix."""
+    following: Next, limit: int, search: StochasticBeam, noise: Callable[[tuple[int, ...]], float]
+) -> list[Found]:
+    """The first drawn of all samples without replacement, for one sentence, scored by G; ``noise``: of each prefix."""
     beam: list[tuple[tuple[int, ...], float, float, float]] = [
         ((), 0.0, 0.0, noise(()))
-    ]  # the third: log p at a temperature
+    ]  # the third: log p under what is drawn from
     while not all(EOS in tokens for tokens, _, _, _ in beam):
         offered = []
         for tokens, total, drawn, perturbed in beam:
@@ -298,12 +346,11 @@ def stochastic_beam_search(
             if len(tokens) + 1 == limit:
                 offered.append(((*tokens, EOS), total + choices[EOS], drawn, perturbed))
                 continue
-            mass = math.log(sum(math.exp(value / temperature) for value in choices.values()))
-            cooled = {token: drawn + value / temperature - mass for token, value in choices.items()}
-            children = truncated(perturbed, {token: value + noise((*tokens, token)) for token, value in cooled.items()})
-            offered += [((*tokens, token), total + choices[token], cooled[token], children[token]) for token in choices]
-        beam = sorted(offered, key=lambda item: -item[3])[:width]
-    return [(tokens, total, perturbed) for tokens, total, _, perturbed in beam]
+            some = {token: drawn + value for token, value in head(choices, search.head).items()}
+            children = truncated(perturbed, {token: value + noise((*tokens, token)) for token, value in some.items()})
+            offered += [((*tokens, token), total + choices[token], some[token], children[token]) for token in some]
+        beam = sorted(offered, key=lambda item: -item[3])[: search.width]
+    return [(tokens, total, perturbed) for tokens, total, _, perturbed in beam[: search.n_best]]
 
 
 def every_sample(following: Next, limit: int) -> dict[tuple[int, ...], float]:

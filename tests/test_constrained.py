@@ -1,8 +1,7 @@
-"""Terms that have to appear do appear, and what is found is the best that holds them."""
+"""Terms that have to appear, at their edges. That they do, in the best output that holds them, are laws: see tests/laws.py."""
 
 from typing import Any
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,21 +10,14 @@ from nmt_cli.corpus.batching import Sequences
 from nmt_cli.search.base import Hypothesis, Sentences, Wish
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.constrained import Constrained, ConstrainedBeam, Progress
-from nmt_cli.search.normalization import LengthPower
 from nmt_cli.search.processed import Processed, ProcessedState
 from nmt_cli.search.processors import BannedWords
 from nmt_cli.search.restricted import Restricted
 from nmt_cli.text.tokenizer import EOS
-from tests import laws, oracles
+from tests import laws
+from tests.rules import Ids, holds
 from tests.test_processors import NO_PREFIX
-from tests.tiny import TINY, VOCABULARY, alone, random_batch, random_model
-
-Ids = tuple[int, ...]
-TERMS: list[tuple[Ids, ...]] = [((5,),), ((6, 7),), ((8,), (4, 9)), ((5, 6), (6, 5)), ((10, 10),), ((4, 4, 5),)]
-
-
-def holds(tokens: Ids, terms: tuple[Ids, ...]) -> bool:
-    return all(any(tokens[place : place + len(term)] == term for place in range(len(tokens))) for term in terms)
+from tests.tiny import VOCABULARY, random_batch, random_model
 
 
 def found(
@@ -39,50 +31,6 @@ def found(
         wishes = [Wish(terms=own) for own in terms]
         first, state = model.start(source)
         return search(model, first, state, Sentences.of(torch.tensor(limits), wishes=wishes))
-
-
-@pytest.mark.parametrize("name", sorted(TINY))
-def test_the_terms_are_there(name: str) -> None:
-    """And a search without terms leaves them out: the test could fail."""
-    model, source = random_model(name, seed=1), random_batch(len(TERMS), seed=1).source
-    limits = [2, 6, 9, 7, 11, 8]
-    free = laws.run(model, BeamSearch(5), source, Sentences.of(torch.tensor(limits)))
-    assert not all(holds(group[0].tokens, terms) for group, terms in zip(free, TERMS, strict=True))
-    for search in (ConstrainedBeam(1), ConstrainedBeam(5, 3), ConstrainedBeam(6, 2, LengthPower(0))):
-        for index, group in enumerate(found(model, search, source, limits, TERMS)):
-            assert 1 <= len(group) <= search.n_best
-            assert [h.score for h in group] == sorted((h.score for h in group), reverse=True)
-            assert len({h.tokens for h in group}) == len(group)
-            for hypothesis in group:
-                assert holds(hypothesis.tokens, TERMS[index])
-                assert hypothesis.tokens[-1] == EOS
-                assert EOS not in hypothesis.tokens[:-1]
-                assert len(hypothesis.tokens) <= limits[index]
-                wanted = oracles.log_prob(model, alone(source, index), hypothesis.tokens)
-                assert hypothesis.log_prob == pytest.approx(wanted, abs=1e-9)
-
-
-@pytest.mark.parametrize("exponent", [0.0, 1.0])
-@pytest.mark.parametrize("name", ["transformer", "recurrent"])
-def test_a_wide_beam_is_the_best_that_holds_them(name: str, exponent: float) -> None:
-    model, source = random_model(name, seed=2), random_batch(4, seed=2).source
-    terms: list[tuple[Ids, ...]] = [((5,),), ((6, 7),), ((8,), (4,)), ((9, 9),)]
-    limits = [4] * 4
-    search = ConstrainedBeam((VOCABULARY - 3) ** 4, 3, LengthPower(exponent))
-    for index, group in enumerate(found(model, search, source, limits, terms)):
-        every = oracles.every_output(model, alone(source, index), 4, VOCABULARY, lambda length: length**exponent)
-        wanted = [item for item in every if holds(item[0], terms[index])][:3]
-        assert [h.tokens for h in group] == [tokens for tokens, _, _ in wanted]
-        assert [h.score for h in group] == pytest.approx([score for _, _, score in wanted], abs=1e-9)
-
-
-def test_neighbours_change_nothing() -> None:
-    model, source = random_model("transformer", seed=3), random_batch(len(TERMS), seed=3, longest=9).source
-    limits = [6, 4, 6, 3, 9, 5]
-    together = found(model, ConstrainedBeam(5, 2), source, limits, TERMS)
-    for index, group in enumerate(together):
-        (single,) = found(model, ConstrainedBeam(5, 2), alone(source, index), limits[index : index + 1], [TERMS[index]])
-        assert [h.tokens for h in single] == [h.tokens for h in group]
 
 
 @given(

@@ -40,13 +40,8 @@ def test_it_is_the_equation_within_a_beam(architecture: str) -> None:
         search = BeamSearch(width, n_best, LengthPower(exponent), Patience(1e9), CoveragePenalty(weight))
         for index, found in enumerate(laws.run(model, search, source, sentences)):
             own = alone(source, index)
-            wanted = oracles.beam_search(
-                oracles.next_of(model, own, VOCABULARY), int(sentences.limits[index]), width, n_best, exponent, 1e9,
-                partial(penalty_of, model, own, weight=weight),
-            )  # fmt: skip
-            assert [hypothesis.tokens for hypothesis in found] == [tokens for tokens, _, _ in wanted]
-            assert [h.score for h in found] == pytest.approx([score for _, _, score in wanted], abs=1e-6)
-            assert [h.log_prob for h in found] == pytest.approx([log_prob for _, log_prob, _ in wanted], abs=1e-9)
+            following, penalty = oracles.next_of(model, own, VOCABULARY), partial(penalty_of, model, own, weight=weight)
+            laws.same(found, oracles.beam_search(following, int(sentences.limits[index]), search, penalty))
 
 
 @pytest.mark.parametrize("architecture", ATTENTIVE)

@@ -1,72 +1,20 @@
 """Several models as one: their opinions are combined as the equations say, and every law of search holds for them."""
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.errors import ConfigError
-from nmt_cli.models.base import Decodable
-from nmt_cli.search.ancestral import Greedy
-from nmt_cli.search.base import Hypothesis, SearchStrategy
 from nmt_cli.search.beam import BeamSearch
-from nmt_cli.search.ensemble import Combination, Joint, MeanProbability, ShallowFusion
+from nmt_cli.search.ensemble import Combination, MeanProbability, ShallowFusion
 from nmt_cli.search.normalization import LengthPower
-from nmt_cli.search.sampling import Sampling
 from nmt_cli.text.tokenizer import EOS
 from tests import laws
 from tests.tiny import random_batch, random_model
+from tests.together import Mix, Together, fused, mean
 
-Mix = Callable[[Tensor], Tensor]
-"""Log-probabilities (members, B, T) of each token -> those of all together (B, T)."""
-
-SEARCHES: list[SearchStrategy] = [Greedy(), BeamSearch(4, 3), Sampling(3), BeamSearch(3, 2, LengthPower(0))]
-
-
-class Together(Decodable[Any]):
-    """Members behind one face, for the laws: each is encoded by itself, and teacher forcing combines what each of them says."""
-
-    eos = EOS
-
-    def __init__(self, members: list[Any], combined: tuple[Combination, Mix]) -> None:
-        super().__init__()
-        self.members = members
-        self.joint, self.mix = Joint(tuple(members), combined[0]), combined[1]
-
-    def start(self, source: Sequences) -> tuple[Tensor, Any]:
-        return self.joint.start([member.start(begins(member, source)) for member in self.members])
-
-    def advance(self, tokens: Tensor, lengths: Tensor, state: Any) -> Any:
-        return self.joint.advance(tokens, lengths, state)
-
-    def step(self, tokens: Tensor, state: Any) -> Any:
-        return self.joint.step(tokens, state)
-
-    def loss(self, batch: Any, carry: Any, *, smoothing: float) -> Any:
-        raise NotImplementedError
-
-    def log_probs(self, batch: Batch) -> Tensor:
-        each = [member.log_probs(Batch(begins(member, batch.source), batch.target)) for member in self.members]
-        return self.mix(torch.stack(each))
-
-
-def mean(*weights: float) -> tuple[Combination, Mix]:
-    shares = torch.tensor(weights, dtype=torch.float64)[:, None, None]
-    return MeanProbability(weights), lambda logs: ((logs.exp() * shares).sum(0) / shares.sum()).log()
-
-
-def fused(weight: float) -> tuple[Combination, Mix]:
-    return ShallowFusion(weight), lambda logs: logs[0] + weight * logs[1]
-
-
-def begins(member: Any, source: Sequences) -> Sequences:
-    """What a member reads: the source, or the beginning of a line."""
-    task = "lm" if type(member).__name__ == "LanguageModel" else "translate"
-    return Sequences.of([[EOS]] * len(source), end=()) if task == "lm" else source
+WIDE = BeamSearch(4, 3)
 
 
 def pair(first: str, second: str, combined: tuple[Combination, Mix]) -> Together:
@@ -98,37 +46,24 @@ def test_steps_are_teacher_forcing(model: Together) -> None:
     laws.steps_are_teacher_forcing(model, random_batch(9, seed=1))
 
 
-@pytest.mark.parametrize("search", SEARCHES)
-def test_neighbours_change_nothing(model: Together, search: SearchStrategy) -> None:
-    laws.neighbours_change_nothing(model, search, random_batch(7, seed=3, longest=9).source)
+def test_neighbours_change_nothing(model: Together) -> None:
+    laws.neighbours_change_nothing(model, WIDE, random_batch(6, seed=3, longest=9).source)
 
 
-@pytest.mark.parametrize("search", SEARCHES)
-def test_forced_decoding_agrees(model: Together, search: SearchStrategy) -> None:
-    laws.forced_decoding_agrees(model, search, random_batch(7, seed=4, longest=9).source)
+def test_forced_decoding_agrees(model: Together) -> None:
+    laws.forced_decoding_agrees(model, WIDE, random_batch(6, seed=4, longest=9).source)
 
 
-@pytest.mark.parametrize("exponent", [0.0, 1.0])
-def test_wide_beam_is_brute_force(model: Together, exponent: float) -> None:
-    laws.wide_beam_is_brute_force(model, random_batch(2, seed=5).source, 3, exponent)
+def test_wide_beam_is_brute_force(model: Together) -> None:
+    laws.wide_beam_is_brute_force(model, random_batch(2, seed=5).source, 3, LengthPower(1.0))
 
 
-@pytest.mark.parametrize("name", ["transformer", "recurrent"])
-def test_twice_the_same_model_is_the_model(name: str) -> None:
-    model, source = random_model(name, seed=6), random_batch(9, seed=6, longest=9).source
-    for weights in ((1.0, 1.0), (0.2, 7.0)):
-        twice = Together([model, model], mean(*weights))
-        for search in SEARCHES:
-            both, one = (laws.run(each, search, source, laws.sentences_of(source)) for each in (twice, model))
-            same(both, one)
-
-
-@pytest.mark.parametrize("name", ["transformer", "recurrent"])
-def test_fusion_without_weight_is_the_model(name: str) -> None:
-    model, source = random_model(name, seed=7), random_batch(9, seed=7, longest=9).source
+def test_fusion_without_weight_is_the_model() -> None:
+    model, source = random_model("transformer", seed=7), random_batch(9, seed=7, longest=9).source
     both = Together([model, random_model("recurrent-lm", seed=7)], fused(0.0))
-    for search in SEARCHES:
-        same(*(laws.run(each, search, source, laws.sentences_of(source)) for each in (both, model)))
+    found, wanted = (laws.run(each, WIDE, source, laws.sentences_of(source)) for each in (both, model))
+    for group, other in zip(found, wanted, strict=True):
+        laws.same(group, [(h.tokens, h.log_prob, h.score) for h in other])
 
 
 @torch.no_grad()
@@ -159,9 +94,3 @@ def test_weights_of_an_ensemble(weight: float) -> None:
 def test_weight_of_a_language_model(weight: float) -> None:
     with pytest.raises(ConfigError, match="--lm-weight must be a finite number, not below 0"):
         ShallowFusion(weight)
-
-
-def same(found: list[list[Hypothesis]], wanted: list[list[Hypothesis]]) -> None:
-    assert [[h.tokens for h in group] for group in found] == [[h.tokens for h in group] for group in wanted]
-    for group, other in zip(found, wanted, strict=True):
-        assert [h.log_prob for h in group] == pytest.approx([h.log_prob for h in other], abs=1e-9)

@@ -5,15 +5,12 @@ That it finds what enumeration finds, and that its certificates are true, are la
 
 import json
 import math
-import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
 from nmt_cli.errors import ConfigError, ModelError
@@ -80,86 +77,9 @@ def searched(search: Any, scorer: Counting, source: Any, limit: int) -> list[lis
     return found
 
 
-@dataclass
-class Written:
-    """The state of Tree."""
-
-    prefixes: Tensor  # (N, T)
-
-    def reorder(self, rows: Tensor) -> "Written":
-        return Written(self.prefixes[rows])
-
-    select = reorder
-
-
-@dataclass
-class Tree:
-    """A scorer that thinks something else behind each prefix, drawn from a seed: a tree with as many branches as tokens."""
-
-    seed: int
-    branches: int  # EOS, EOS + 1, ...
-    contrast: float
-    eos: int = EOS
-
-    def step(self, tokens: Tensor, state: Written) -> tuple[Scores, Written]:
-        return self.advance(tokens[:, None], torch.ones_like(tokens), state)
-
-    def advance(self, tokens: Tensor, lengths: Tensor, state: Written) -> tuple[Scores, Written]:
-        assert bool((lengths == tokens.shape[1]).all())
-        prefixes = torch.cat([state.prefixes, tokens], 1)
-        logits = torch.tensor([self.logits(tuple(prefix[1:])) for prefix in prefixes.tolist()], dtype=torch.float64)
-        return Scores(logits, torch.arange(EOS, EOS + self.branches)), Written(prefixes)
-
-    def logits(self, prefix: tuple[int, ...]) -> list[float]:
-        draw = random.Random(repr((self.seed, prefix)))
-        return [draw.gauss(0, self.contrast) for _ in range(self.branches)]
-
-    def every_output(
-        self, limit: int, prefix: tuple[int, ...] = (), total: float = 0.0
-    ) -> dict[tuple[int, ...], float]:
-        """Complete outputs and their log-probabilities."""
-        log_probs = torch.tensor(self.logits(prefix), dtype=torch.float64).log_softmax(0).tolist()
-        found = {(*prefix, EOS): total + log_probs[0]}
-        if len(prefix) + 1 < limit:
-            for token, log_prob in enumerate(log_probs[1:], EOS + 1):
-                found |= self.every_output(limit, (*prefix, token), total + log_prob)
-        return found
-
-
 def certificate_of(hypothesis: Hypothesis) -> Certificate:
     assert hypothesis.certificate is not None
     return hypothesis.certificate
-
-
-NORMS = st.builds(LengthPower, st.floats(0, 3)) | st.builds(GoogleNorm, st.floats(0, 3))
-
-
-@settings(max_examples=60)
-@given(
-    st.builds(Tree, st.integers(0, 999), st.integers(1, 5), st.floats(0.1, 4)),
-    st.integers(1, 5),
-    st.integers(1, 3),
-    NORMS,
-    st.integers(1, 9),
-    st.integers(1, 40) | st.just(10_000),
-)
-def test_enumeration(tree: Tree, limit: int, n_best: int, norm: LengthPower, width: int, nodes: int) -> None:
-    every = {tokens: total / float(norm(len(tokens))) for tokens, total in tree.every_output(limit).items()}
-    ranked = sorted(every.values(), reverse=True)
-    start = torch.tensor([1]), Written(torch.zeros(1, 0, dtype=torch.long))
-    search = ExactSearch(BeamSearch(n_best, n_best, norm), nodes, width=width)
-    found = search(tree, *start, Sentences.of(torch.tensor([limit])))[0]
-    left = max((score for tokens, score in every.items() if tokens not in {h.tokens for h in found}), default=-math.inf)
-    for rank, hypothesis in enumerate(found):
-        certificate = certificate_of(hypothesis)
-        assert hypothesis.score == pytest.approx(every[hypothesis.tokens], abs=1e-9)
-        assert certificate.bound >= max(left, hypothesis.score) - 1e-9
-        assert certificate.nodes <= nodes
-        if certificate.proved:
-            assert hypothesis.score >= ranked[rank] - 1e-4
-    if nodes == 10_000:
-        assert len(found) == min(n_best, len(ranked))
-        assert all(certificate_of(hypothesis).proved for hypothesis in found)
 
 
 @pytest.mark.parametrize("architecture", ["transformer", "recurrent", "transformer-lm"])

@@ -36,7 +36,7 @@ from nmt_cli.search.sampling import Sampling
 from nmt_cli.text.tokenizer import EOS
 from tests import laws, oracles
 from tests.conftest import PHRASEBOOK, Nmt
-from tests.tiny import alone, random_batch, random_model
+from tests.tiny import random_batch, random_model
 
 Ids = tuple[int, ...]
 Patch = pytest.MonkeyPatch
@@ -190,44 +190,10 @@ def choose(found: list[tuple[Ids, float]], judged: Any = oracles.judge, n_best: 
     return best
 
 
-@pytest.fixture(params=["recurrent", "transformer"])
-def model(request: pytest.FixtureRequest) -> Any:
-    return random_model(request.param, seed=4)
-
-
-def choice_is_the_definition(model: Any) -> None:
-    """For each sentence: the mean utility against all samples, equal ones repeated; the best first."""
+def choice_is_the_definition() -> None:
     source = random_batch(8, seed=2).source
-    sentences = Sentences.of(source.lengths + 3)
-    samples = Sampling(20, Head(1.5), seed=3)
-    drawn = laws.run(model, samples, source, sentences)
-    chosen = laws.run(model, MinimumBayesRisk(samples, oracles.judge, 4), source, sentences)
-    assert any(len({h.tokens for h in found}) < 15 for found in drawn), "no sample was drawn twice"
-    for index, (found, best) in enumerate(zip(drawn, chosen, strict=True)):
-        means = {h.tokens: math.fsum(oracles.common(h.tokens, o.tokens) for o in found) / len(found) for h in found}
-        assert [h.score for h in best] == pytest.approx(sorted(means.values(), reverse=True)[:4], abs=1e-9)
-        assert len({h.tokens for h in best}) == min(4, len(means))
-        for hypothesis in best:
-            assert hypothesis.score == pytest.approx(means[hypothesis.tokens], abs=1e-9)
-            value = oracles.log_prob(model, alone(source, index), hypothesis.tokens)
-            assert hypothesis.log_prob == pytest.approx(value, abs=1e-9)
-
-
-def test_the_choice_is_the_definition(model: Any) -> None:
-    choice_is_the_definition(model)
-
-
-def test_what_a_beam_finds_counts_once(model: Any) -> None:
-    source = random_batch(5, seed=6).source
-    sentences = Sentences.of(source.lengths + 3, source.lengths)
-    beam = BeamSearch(6, 6)
-    listed = laws.run(model, beam, source, sentences)
-    chosen = laws.run(model, MinimumBayesRisk(beam, oracles.judge, 6), source, sentences)
-    for found, best in zip(listed, chosen, strict=True):
-        ids = [h.tokens for h in found]
-        means = dict(zip(ids, oracles.judge(ids, [1] * len(ids)), strict=True))
-        assert {h.tokens for h in best} == set(ids)
-        assert [h.score for h in best] == pytest.approx(sorted(means.values(), reverse=True), abs=1e-9)
+    search = MinimumBayesRisk(Sampling(20, Head(1.5), seed=3), oracles.judge, 4)
+    laws.mbr_is_the_definition(random_model("recurrent", seed=4), source, Sentences.of(source.lengths + 3), search)
 
 
 def multiplicities_count() -> None:
@@ -333,7 +299,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "bleu": lambda: is_the_definition("bleu", MIXED, COUNTS),
     "aggregate chrf": lambda: aggregate_is_the_slow_one("chrf", MIXED, COUNTS),
     "aggregate bleu": lambda: aggregate_is_the_slow_one("bleu", MIXED, COUNTS),
-    "choice": lambda: choice_is_the_definition(random_model("recurrent", seed=4)),
+    "choice": choice_is_the_definition,
     "multiplicities": multiplicities_count,
     "ties": ties_go_to_the_more_probable,
 }

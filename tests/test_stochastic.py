@@ -3,16 +3,14 @@
 import json
 import math
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ConfigError, ModelError
 from nmt_cli.search import STRATEGIES, noise
 from nmt_cli.search.ancestral import Greedy
@@ -22,7 +20,7 @@ from nmt_cli.search.options import SearchOptions
 from nmt_cli.search.stochastic import StochasticBeam, conditioned
 from nmt_cli.text.tokenizer import EOS
 from tests import laws, oracles
-from tests.tiny import VOCABULARY, alone, random_batch, random_model
+from tests.tiny import random_batch, random_model
 
 from .conftest import Nmt
 from .test_beam import Shortlist, Table
@@ -161,48 +159,11 @@ def test_fewer_columns_than_samples() -> None:
     scorer = Shortlist(random_model("recurrent", seed=4), torch.tensor([EOS, 5, 9]))
     source, limits = random_batch(4, seed=4).source, torch.tensor([1, 5, 3, 4])
     first, state = scorer.model.start(source)
-    found = StochasticBeam(6, 6, seed=8)(scorer, first, state, Sentences.of(limits))
+    search = StochasticBeam(6, 6, seed=8)
+    found = search(scorer, first, state, Sentences.of(limits))
     for index, limit in enumerate(limits.tolist()):
-        following = cache(scorer.next_of(index, source))
-        laws.same(found[index], oracles.stochastic_beam_search(following, limit, 6, 1.0, laws.gumbel_of(8, index)))
-
-
-@cache
-def following_of(architecture: str, seed: int, index: int) -> oracles.Next:
-    source = random_batch(4, seed=seed).source
-    return oracles.next_of(random_model(architecture, seed=seed), alone(source, index), VOCABULARY)
-
-
-@settings(max_examples=12)
-@given(
-    st.sampled_from(["transformer", "recurrent"]),
-    st.integers(0, 2),
-    st.integers(1, 9),
-    st.integers(1, 9),
-    st.sampled_from([0.3, 1.0, 1.5, 8.0]),
-    st.integers(0, 2**63 - 1),
-    st.lists(st.integers(0, 2**42), min_size=4, max_size=4),
-    st.lists(st.integers(1, 5), min_size=4, max_size=4),
-)
-def test_whatever_is_asked_for(
-    architecture: str,
-    seed: int,
-    width: int,
-    n_best: int,
-    temperature: float,
-    own_seed: int,
-    lines: list[int],
-    limits: list[int],
-) -> None:
-    source: Sequences = random_batch(4, seed=seed).source
-    strategy = StochasticBeam(width, min(n_best, width), Head(temperature), own_seed)
-    sentences = replace(Sentences.of(torch.tensor(limits)), lines=torch.tensor(lines))
-    found = laws.run(random_model(architecture, seed=seed), strategy, source, sentences)
-    for index, limit in enumerate(limits):
-        noise_of = laws.gumbel_of(own_seed, lines[index])
-        following = following_of(architecture, seed, index)
-        wanted = oracles.stochastic_beam_search(following, limit, width, temperature, noise_of)
-        laws.same(found[index], wanted[: strategy.n_best])
+        noise_of = laws.gumbel_of(8, index)
+        laws.same(found[index], oracles.stochastic_beam_search(scorer.next_of(index, source), limit, search, noise_of))
 
 
 def test_from_options() -> None:

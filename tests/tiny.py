@@ -62,12 +62,19 @@ def config(name: str, **changes: Any) -> ModelSettings:
 
 
 def random_model(name: str, *, seed: int = 0, vocabulary: int = VOCABULARY, dtype: torch.dtype = torch.float64) -> Any:
+    """Random weights of a tiny model: see ``random_weights``."""
+    return random_weights(config(name), seed=seed, vocabulary=vocabulary, dtype=dtype)
+
+
+def random_weights(
+    settings: ModelSettings, *, seed: int = 0, vocabulary: int = VOCABULARY, dtype: torch.dtype = torch.float64
+) -> Any:
     """Random weights, scaled until the entropy of the next token is below 1 nat: flat distributions hide errors.
 
     So do distributions that are always the same: no token is the best everywhere, and some sentences end before their limit.
     """
     torch.manual_seed(seed)
-    model: Any = config(name).build(Sizes(vocabulary))
+    model: Any = settings.build(Sizes(vocabulary))
     model.to(torch.float64).eval()
     with torch.no_grad():
         for parameter in model.parameters():
