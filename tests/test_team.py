@@ -1,5 +1,6 @@
 """Several processes that learn one model: what one would have learnt, stopped and gone on with the same bits, and never a hang."""
 
+import multiprocessing
 import os
 import re
 import signal
@@ -25,7 +26,7 @@ from nmt_cli.settings import TrainingSettings
 from nmt_cli.training import learner, loop
 from nmt_cli.training.loop import Diverged, Step
 from nmt_cli.training.stream import RowReader, StreamReader
-from nmt_cli.training.team import Share
+from nmt_cli.training.team import Share, joined
 
 from .conftest import TINY, WRITERS, run_nmt
 
@@ -102,6 +103,28 @@ def test_shares_of_streams_are_all_of_them() -> None:
         StreamReader(Text(), 5, 4, Share(0, 7)).batch(np.array([0]), 0)
 
 
+def test_lines_come_together_in_their_order(tmp_path: Path) -> None:
+    """Whatever is in them, and where a process has none."""
+    context = multiprocessing.get_context("spawn")
+    texts = [["a", "", "\u00e9\u4e2d", '"', "e"], ["one"]]
+    meetings = [tmp_path / str(number) for number in range(len(texts))]
+    process = context.Process(target=_say, args=(texts, meetings, 1, None))
+    process.start()
+    said: list[list[str]] = []
+    _say(texts, meetings, 0, said)
+    process.join()
+    assert said == texts
+    assert process.exitcode == 0
+
+
+def _say(texts: list[list[str]], meetings: list[Path], rank: int, said: list[list[str]] | None) -> None:
+    for lines, meeting in zip(texts, meetings, strict=True):
+        with joined(Share(rank, 2), meeting) as team:
+            found = team.lines(lines[team.share.rows])
+            if said is not None:
+                said.append(found)
+
+
 def test_two_processes_learn_what_one_learns(prepared: Path, tmp_path: Path) -> None:
     """Without dropout: losses and weights within 1e-5 after 50 updates, divided by the tokens of both.
 
@@ -112,6 +135,13 @@ def test_two_processes_learn_what_one_learns(prepared: Path, tmp_path: Path) -> 
         result = run_nmt("train", prepared, "-o", tmp_path / str(workers), *words(50, workers, *smooth))
         assert result.exit_code == 0, result.stderr
         assert ("2 processes" in result.stderr) == (workers == 2)
+    measured = [
+        [record for record in ModelDirectory(tmp_path / name).metrics() if "dev_bleu" in record] for name in "12"
+    ]
+    assert [record["samples"] for record in measured[0]] == [record["samples"] for record in measured[1]]
+    assert [record["dev_loss"] for record in measured[0]] == pytest.approx(
+        [record["dev_loss"] for record in measured[1]]
+    )
     one, two = ((dict(losses(tmp_path / name))) for name in "12")
     assert one.keys() == two.keys() == {20, 40}
     assert all(abs(one[update] - two[update]) < 1e-5 for update in one)

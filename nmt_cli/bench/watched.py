@@ -65,6 +65,10 @@ class WatchedTeam(Team):
         """As in Team."""
         return self.team.gather(carry)
 
+    def lines(self, own: Sequence[str]) -> list[str]:
+        """As in Team."""
+        return self.team.lines(own)
+
 
 def watch_loss(output: Any, watch: Stopwatch) -> None:
     """Make the loss of an output layer say when it begins and ends."""

@@ -26,6 +26,7 @@ from nmt_cli.training import processor
 from nmt_cli.training.request import check_room
 from nmt_cli.training.soup import Ingredient, Soup, Taste, greedy, last, mean
 from nmt_cli.training.tasks import TASKS
+from nmt_cli.training.team import Alone
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _taste(directory: ModelDirectory, corpus: PreparedCorpus) -> Taste:
 
     def taste(name: str, ingredients: Sequence[Ingredient]) -> Soup:
         load_weights(model, mean(ingredients), str(ingredients[0].file))
-        return Soup(name, tuple(ingredients), task.validate(model, directory.settings))
+        return Soup(name, tuple(ingredients), task.validate(model, directory.settings, Alone()))
 
     return taste
 

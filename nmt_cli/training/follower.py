@@ -11,6 +11,7 @@ from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.training.learner import Learner
 from nmt_cli.training.loop import Diverged, Step
 from nmt_cli.training.tasks import TASKS
+from nmt_cli.training.tasks.base import Task
 from nmt_cli.training.team import Group, Order, Word
 
 
@@ -19,6 +20,7 @@ class Follower:
     """One of them. It reads the model directory that the leader writes."""
 
     directory: ModelDirectory
+    task: Task
     learner: Learner
     team: Group
     word: Word  # the last that was heard
@@ -27,7 +29,7 @@ class Follower:
     def of(cls, directory: ModelDirectory, corpus: PreparedCorpus, team: Group) -> Follower:
         """When the leader has written everything that stands in a model directory before the first update."""
         task = TASKS[directory.manifest.task](corpus)
-        return cls(directory, Learner.of(directory.settings, corpus, task, team), team, Word(Order.GO))
+        return cls(directory, task, Learner.of(directory.settings, corpus, task, team), team, Word(Order.GO))
 
     def run(self) -> None:
         """Until the leader says that it is over."""
@@ -52,8 +54,16 @@ class Follower:
                 return
 
     def _listen(self, step: Step) -> None:
-        """What is to be done behind a step, when everything that is asked for has been handed in."""
+        """What is to be done behind a step, when everything has been done in which all take part."""
         self.word = self.team.hear()
-        while self.word.order is Order.GATHER:
-            self.team.gather(step.carry)
+        while self.word.order in (Order.GATHER, Order.MEASURE):
+            if self.word.order is Order.GATHER:
+                self.team.gather(step.carry)
+            else:
+                self._measure()
             self.word = self.team.hear()
+
+    def _measure(self) -> None:
+        """As the leader does it; what comes out is for the leader to say."""
+        with self.learner.average.in_place():
+            self.task.validate(self.learner.model, self.directory.settings, self.team)

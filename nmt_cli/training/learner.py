@@ -12,6 +12,7 @@ from nmt_cli.models.base import Model
 from nmt_cli.runs.checkpoint import Checkpoint, Progress
 from nmt_cli.runs.directory import build, load_weights, weights_of
 from nmt_cli.settings import Settings, TrainingSettings
+from nmt_cli.training.average import Average
 from nmt_cli.training.lesson import lesson_of
 from nmt_cli.training.loop import Done, Step, train
 from nmt_cli.training.optimizer import Adam
@@ -31,6 +32,7 @@ class Learner:
     reader: Reader
     training: TrainingSettings
     team: Team
+    average: Average  # of the weights: what is measured and kept
 
     @classmethod
     def of(cls, settings: Settings, corpus: PreparedCorpus, task: Task, team: Team) -> Learner:
@@ -39,16 +41,19 @@ class Learner:
         torch.manual_seed(training.seed)
         model = build(settings, corpus.sizes)
         reader = task.reader(training, team.share)
-        return cls(model, Adam(model, training), Schedule.of(training), reader, training, team)
+        average = Average(model, training.ema)
+        return cls(model, Adam(model, training), Schedule.of(training), reader, training, team, average)
 
     def state(self, progress: Progress) -> Checkpoint:
         """Where it stands; without what streams carry, of which each process has a share."""
-        return Checkpoint(progress, weights_of(self.model), self.optimizer.state())
+        weights, optimizer = weights_of(self.model), self.optimizer.state()
+        return Checkpoint(progress, weights, optimizer, average=self.average.weights)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Stand where a checkpoint was written."""
         load_weights(self.model, checkpoint.weights, "the saved state")
         self.optimizer.load(checkpoint.optimizer, checkpoint.progress.update)
+        self.average.load(checkpoint.average)
 
     def steps(self, checkpoint: Checkpoint, planned: Callable[[], int | None]) -> Iterator[Step]:
         """From behind a checkpoint, without end; ``planned`` tells before each step how many there are in all, as far as is known.
@@ -58,7 +63,7 @@ class Learner:
         """
         progress, training = checkpoint.progress, self.training
         own = checkpoint.carry and tuple(part[self.team.share.rows] for part in checkpoint.carry)
-        return train(
+        steps = train(
             self.model,
             lesson_of(self.model, training),
             updates(self.reader, training.accumulate, Place(progress.epoch, progress.batch)),
@@ -68,3 +73,6 @@ class Learner:
             training,
             self.team,
         )
+        for step in steps:
+            self.average.follow(step.update)
+            yield step

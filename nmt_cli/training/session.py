@@ -13,14 +13,13 @@ from nmt_cli.runs.directory import ModelDirectory, weights_of
 from nmt_cli.runs.kept import Kept
 from nmt_cli.settings import Settings
 from nmt_cli.training import samples
-from nmt_cli.training.average import Average
 from nmt_cli.training.interruption import Interruption
 from nmt_cli.training.learner import Learner
 from nmt_cli.training.loop import Diverged, Step
 from nmt_cli.training.schedule import Clock
 from nmt_cli.training.speed import WARM, Speed
 from nmt_cli.training.tasks.base import Task, Validation
-from nmt_cli.training.team import Order, Word
+from nmt_cli.training.team import Alone, Order, Team, Word
 
 _MEASURED = 10  # updates before the time to finish is estimated
 _SAVE_SECONDS = 300.0  # between two states saved without a validation
@@ -39,7 +38,6 @@ class Session:
     task: Task
     learner: Learner
     clock: Clock | None
-    average: Average
     progress: Progress
     before: float  # seconds of earlier sessions, and of the preparation
     resumed_at: float = field(default_factory=time.monotonic)
@@ -67,15 +65,12 @@ class Session:
         seconds, prepared = progress.seconds + preparation, progress.preparation + preparation
         progress = replace(progress, seconds=seconds, preparation=prepared)
         clock = Clock(training.minutes * 60, prepared) if training.minutes else None
-        session = cls(
-            directory, settings, task, learner, clock, Average(learner.model, training.ema), progress, seconds
-        )
+        session = cls(directory, settings, task, learner, clock, progress, seconds)
         if checkpoint is None:
             if directory.manifest.origin is not None:
                 session._measure_beginning()
             session._write(None)  # a state to go back to, from the first update on
         else:
-            session.average.load(checkpoint.average)
             console.say(f"going on from update {progress.update}")
             session._forget_since(progress.update)
         if clock is not None and prepared > clock.budget / 2:
@@ -137,7 +132,6 @@ class Session:
             lowest=min(loss, self.progress.lowest),
         )
         self.carry = step.carry
-        self.average.follow(step.update)
         self.speed = self.speed.after(step)
         if self.speed.updates == WARM:
             self.measured_from = (step.update, time.monotonic())
@@ -156,7 +150,6 @@ class Session:
         self.progress = replace(saved.progress, updates=updates, seconds=seconds, halvings=halvings)
         replace(saved, progress=self.progress).write(self.directory.path)
         self.learner.restore(saved)
-        self.average.load(saved.average)
         self.carry, self.measured_from, self.speed = None, None, Speed()
         self._forget_since(self.progress.update)
         self.directory.add_metrics({
@@ -221,16 +214,17 @@ class Session:
     def _validate(self) -> None:
         """Measure, record what was found, save the state."""
         started = time.monotonic()
-        result, better = self._measure()
+        self._tell(Order.MEASURE)
+        result, better = self._measure(self.learner.team)
         self._record_validation(result, better, time.monotonic() - started)
         self._plan_by_score()
         self._save()
 
-    def _measure(self) -> tuple[Validation, bool]:
+    def _measure(self, team: Team) -> tuple[Validation, bool]:
         """How good the weights are on dev, and whether they are the best so far; those are written, and the last few kept."""
         update, most = self.progress.update, self.settings.training.keep
-        with self.average.in_place():
-            result = self.task.validate(self.learner.model, self.settings)
+        with self.learner.average.in_place():
+            result = self.task.validate(self.learner.model, self.settings, team)
             better = result.score > self.progress.best_score
             weights = weights_of(self.learner.model)
             if better:
@@ -248,7 +242,7 @@ class Session:
     def _measure_beginning(self) -> None:
         """Trained weights that the training begins with are the first to beat: it may spoil them, and a person wants to see."""
         started = time.monotonic()
-        result, better = self._measure()
+        result, better = self._measure(Alone())  # the others have no weights yet
         self.directory.add_metrics({
             "kind": "validation", "update": 0, "epoch": 0, "best": better,
             "seconds": self.progress.seconds, "validation_seconds": time.monotonic() - started, **result.figures,
@@ -262,7 +256,7 @@ class Session:
     def _write(self, carry: Carry) -> None:
         self.progress = replace(self.progress, seconds=self._elapsed())
         state = self.learner.state(self.progress)
-        replace(state, carry=carry, average=self.average.weights).write(self.directory.path)
+        replace(state, carry=carry).write(self.directory.path)
         self.saved_at = time.monotonic()
 
     def _record_step(self, step: Step) -> None:

@@ -8,6 +8,7 @@ whether they run on one machine (``nmt train --workers``) or on several (``torch
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,8 +47,9 @@ class Order(IntEnum):
 
     GO = 0  # to the next one
     GATHER = 1  # hand in what streams carry
-    BACK = 2  # to the last saved state
-    STOP = 3
+    MEASURE = 2  # the model on dev, all together
+    BACK = 3  # to the last saved state
+    STOP = 4
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class Team(Protocol):
         """What the streams of all processes carry, in the order of the streams; of use to the leader."""
         ...
 
+    def lines(self, own: Sequence[str]) -> list[str]:
+        """The lines of all processes, in their order, from those of the share of each."""
+        ...
+
 
 @dataclass(frozen=True)
 class Alone:
@@ -105,6 +111,10 @@ class Alone:
         """All that there is."""
         return carry
 
+    def lines(self, own: Sequence[str]) -> list[str]:
+        """All that there are."""
+        return list(own)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -115,15 +125,19 @@ class Group:
     def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
         """As in Team. One message for all gradients: the models of this house are small."""
         sums = torch.tensor(figures, dtype=torch.float64)
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
         with _company():
             distributed.all_reduce(sums)
+        if gradients:
+            self._add_up(gradients)
+        return [float(value) for value in sums]
+
+    def _add_up(self, gradients: Sequence[Tensor]) -> None:
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        with _company():
             distributed.all_reduce(flat)
         parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
-        figures = sums.tolist()
-        return list(figures)
 
     def tell(self, word: Word) -> None:
         """As in Team."""
@@ -138,13 +152,31 @@ class Group:
         """As in Team; a carry is None for all processes or for none."""
         if carry is None:
             return None
-        streams = int(self.sum([torch.zeros(1)], [len(carry[0])])[0])
-        return tuple(self._gathered(part, streams) for part in carry)
+        streams = sum(self._counts(len(carry[0])))
+        return tuple(self._put_together(part, streams, self.share.rows) for part in carry)
 
-    def _gathered(self, part: Tensor, streams: int) -> Tensor:
-        """(B, ...) from the (b, ...) of each process."""
-        whole = part.new_zeros((streams, *part.shape[1:]))
-        whole[self.share.rows] = part
+    def lines(self, own: Sequence[str]) -> list[str]:
+        """As in Team."""
+        said = torch.frombuffer(bytearray(json.dumps(list(own)).encode()), dtype=torch.uint8)
+        counts = self._counts(len(said))
+        start = sum(counts[: self.share.rank])
+        whole = self._put_together(said, sum(counts), slice(start, start + len(said)))
+        shares = [json.loads(bytes(part.tolist())) for part in torch.split(whole, counts)]
+        lines = [""] * sum(map(len, shares))
+        for rank, share in enumerate(shares):
+            lines[Share(rank, self.share.size).rows] = share
+        return lines
+
+    def _counts(self, own: int) -> list[int]:
+        """One number of each process."""
+        place = slice(self.share.rank, self.share.rank + 1)
+        counts: list[int] = self._put_together(torch.tensor([own]), self.share.size, place).tolist()
+        return counts
+
+    def _put_together(self, part: Tensor, count: int, place: slice) -> Tensor:
+        """(count, ...) from the parts of all processes, of which one's own goes to this ``place``."""
+        whole = part.new_zeros((count, *part.shape[1:]))
+        whole[place] = part
         with _company():
             distributed.all_reduce(whole)  # zero wherever it is another's
         return whole

@@ -14,7 +14,7 @@ from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.training.samples import Sample
 from nmt_cli.training.stream import Reader
-from nmt_cli.training.team import Share
+from nmt_cli.training.team import Share, Team
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ class Task(Protocol):
         """The share that one process reads of the training split, as batches that the models of this task understand."""
         ...
 
-    def validate(self, model: Model, settings: Settings) -> Validation:
-        """Measure a model on dev."""
+    def validate(self, model: Model, settings: Settings, team: Team) -> Validation:
+        """Measure a model on dev. All processes of a team do it, and it is the same to all of them: what takes long is shared."""
         ...
 
     def report(self, directory: ModelDirectory) -> Report:

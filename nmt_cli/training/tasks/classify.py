@@ -33,7 +33,7 @@ from nmt_cli.training.tasks.base import (
     refuse_r_drop,
     refuse_window,
 )
-from nmt_cli.training.team import Share
+from nmt_cli.training.team import Share, Team
 
 
 class Classify:
@@ -61,9 +61,9 @@ class Classify:
         """Texts in batches of similar length."""
         return RowReader(epochs_of(self.corpus, settings), ("text",), LabelledBatch.of, settings, share)
 
-    def validate(self, model: Model, settings: Settings) -> Validation:
+    def validate(self, model: Model, settings: Settings, team: Team) -> Validation:
         """Accuracy on dev; where two models are as accurate, the one with the lower loss is the better one."""
-        del settings
+        del settings, team
         true = _true(self.corpus.dev)
         log_probs = _log_probs(model, self.corpus.dev)
         nll = -float(log_probs[np.arange(len(true)), true].mean())

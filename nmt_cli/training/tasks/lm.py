@@ -33,7 +33,7 @@ from nmt_cli.text.tokenizer import UNK
 from nmt_cli.training.samples import Sample
 from nmt_cli.training.stream import Reader, RowReader, Rows, StreamReader, epochs_of
 from nmt_cli.training.tasks.base import Measuring, Quality, Report, Rule, Validation, one_file, refuse_r_drop
-from nmt_cli.training.team import Share
+from nmt_cli.training.team import Share, Team
 
 _BATCH_TOKENS = 2048
 _LINE = Wish(longest=40, head=Head(temperature=0.8))  # with the same luck each time
@@ -73,8 +73,9 @@ class LanguageModelling:
         streams = max(1, settings.batch_tokens // settings.window)
         return StreamReader(self.corpus.train["text"], streams, settings.window, share)
 
-    def validate(self, model: Model, settings: Settings) -> Validation:
+    def validate(self, model: Model, settings: Settings, team: Team) -> Validation:
         """Perplexity on dev, and a line that the model writes."""
+        del team
         language_model = cast("LanguageModel[Any]", model)
         found = self._measure(language_model, self.corpus.dev, settings, _DEV_STREAMS)
         said = f"dev perplexity {found.per_token:.2f} a token, {found.per_word:.2f} a word"

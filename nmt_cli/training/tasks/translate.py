@@ -29,7 +29,7 @@ from nmt_cli.evaluation.texts import check_counts, read, warn_of_form
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.translator import Engine, Line, Translator
-from nmt_cli.models.base import Decodable, Loss, Model
+from nmt_cli.models.base import Decodable, Model
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import check_output
@@ -40,7 +40,7 @@ from nmt_cli.training import alignment_layer
 from nmt_cli.training.samples import Sample, to_watch
 from nmt_cli.training.stream import Reader, RowReader, epochs_of
 from nmt_cli.training.tasks.base import Measuring, Quality, Report, Rule, Validation, refuse_window
-from nmt_cli.training.team import Share
+from nmt_cli.training.team import Share, Team
 
 _BATCH_TOKENS = 2048
 
@@ -82,12 +82,14 @@ class Translate:
         """Pairs in batches of similar length."""
         return RowReader(epochs_of(self.corpus, settings), ("target", "source"), Batch.of, settings, share)
 
-    def validate(self, model: Model, settings: Settings) -> Validation:
+    def validate(self, model: Model, settings: Settings, team: Team) -> Validation:
         """BLEU and chrF2 of greedy translations of dev, and its loss; whether they look like translations at all."""
         del settings
         decodable = cast("Decodable[Any]", model)
         dev, language = self.corpus.dev, self.corpus.languages[1]
-        nll = _mean_nll(decodable, *([dev[side].ids(i) for i in range(len(dev))] for side in ("source", "target")))
+        own = range(len(dev))[team.share.rows]
+        nll, tokens = team.sum((), _nll(decodable, *([dev[side].ids(i) for i in own] for side in ("source", "target"))))
+        nll /= max(1, tokens)
         sources, references = _texts(dev)
         engine = Engine(decodable, Greedy(), self.limit)
         translator = Translator(
@@ -97,7 +99,7 @@ class Translate:
             _BATCH_TOKENS,
             repeats=True,
         )
-        outputs = [translation.text for translation in translator.translate(sources)]
+        outputs = team.lines([translation.text for translation in translator.translate(sources[team.share.rows])])
         bleu, chrf = islice(each_score(outputs, [references], language=language), 2)
         found = health(sources, outputs, references)
         samples = [Sample(outputs[place], sources[place], references[place]) for place in to_watch(sources)]
@@ -240,20 +242,21 @@ def mean_loss(directory: ModelDirectory, sources: Sequence[str], targets: Sequen
     encode, longest = directory.tokenizer.encode_all, directory.settings.data.max_length
     pairs = zip(encode(list(sources)), encode(list(targets)), strict=True)
     kept = [pair for pair in pairs if all(0 < len(side) <= longest for side in pair)]
-    return _mean_nll(cast("Decodable[Any]", directory.model()), [s for s, _ in kept], [t for _, t in kept])
+    total, count = _nll(cast("Decodable[Any]", directory.model()), [s for s, _ in kept], [t for _, t in kept])
+    return total / max(1, count)
 
 
-def _mean_nll(model: Decodable[Any], sources: Sequence[Any], targets: Sequence[Any]) -> float:
-    """Negative log-likelihood for each target subword, EOS counted, without dropout and label smoothing."""
+def _nll(model: Decodable[Any], sources: Sequence[Any], targets: Sequence[Any]) -> tuple[float, int]:
+    """Negative log-likelihood of the targets, without dropout and label smoothing, and how many subwords they have, EOS counted."""
     model.eval()
     lengths = [np.array([len(row) + 1 for row in side], dtype=np.int64) for side in (targets, sources)]
-    total = Loss(torch.zeros(()), torch.zeros(()), 0)
+    total, count = 0.0, 0
     with torch.inference_mode():
         for places in by_length(np.arange(len(sources)), lengths, _BATCH_TOKENS):
             batch = Batch(Sequences.of(sources[i] for i in places), Sequences.of(targets[i] for i in places))
             loss, _ = model.loss(batch, None, smoothing=0.0)
-            total = Loss(total.total + loss.total, total.nll + loss.nll, total.count + loss.count)
-    return float(total.nll) / max(1, total.count)
+            total, count = total + loss.nll.item(), count + loss.count
+    return total, count
 
 
 def _texts(dataset: Dataset) -> tuple[list[str], list[str]]:
