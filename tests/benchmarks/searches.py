@@ -25,7 +25,7 @@ from torch import Tensor
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.corpus.reader import read_lines
 from nmt_cli.evaluation.metrics import each_score
-from nmt_cli.evaluation.utility import UTILITIES
+from nmt_cli.evaluation.utility import AGGREGATES, UTILITIES
 from nmt_cli.inference.choice import Judge
 from nmt_cli.inference.together import Startable, Together
 from nmt_cli.inference.translator import Engine, Translation, Translator
@@ -68,6 +68,7 @@ class Counting:
 def searches(directory: ModelDirectory) -> dict[str, Search]:
     """What is compared; lengths are normalised by their average unless the name says otherwise."""
     chrf_judge, bleu_judge = (Judge(directory.tokenizer, UTILITIES[name]) for name in ("chrf", "bleu"))
+    chrf_mean, bleu_mean = (Judge(directory.tokenizer, AGGREGATES[name]) for name in ("chrf", "bleu"))
     draws = Sampling(64, Head(epsilon=0.02))
     return {
         "greedy": Greedy(),
@@ -79,6 +80,8 @@ def searches(directory: ModelDirectory) -> dict[str, Search]:
         "diverse 5": DiverseBeamSearch(BeamSearch(5, 5)),
         "mbr chrf, 64 samples": MinimumBayesRisk(draws, chrf_judge),
         "mbr bleu, 64 samples": MinimumBayesRisk(draws, bleu_judge),
+        "mbr chrf, aggregated": MinimumBayesRisk(draws, chrf_mean),
+        "mbr bleu, aggregated": MinimumBayesRisk(draws, bleu_mean),
     }
 
 
