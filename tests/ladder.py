@@ -38,7 +38,7 @@ class Rung:
     @property
     def words(self) -> list[str]:
         """The command without ``nmt``."""
-        return ["train", f"ladder/{self.corpus}", "-o", f"ladder/{self.name}", *self.options]
+        return ["train", f"ladder/{self.corpus}", "-o", f"ladder/{self.name}", "--workers", "1", *self.options]
 
 
 def settings(*assignments: str) -> tuple[str, ...]:
