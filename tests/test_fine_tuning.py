@@ -88,6 +88,20 @@ def test_what_is_taken_over(trained: Path, nmt: Nmt) -> None:
     assert (later.learning_rate, later.warmup, later.label_smoothing) == (training.learning_rate, 1, 0.0)
 
 
+@pytest.mark.usefixtures("here")
+def test_the_average_begins_with_them_too(trained: Path, nmt: Nmt) -> None:
+    """Else the first that is measured, and to be beaten, would be random weights."""
+    measured = []
+    for ema in ("0.0", "0.9"):
+        assert (
+            nmt("train", "b.en", "b.de", "-o", f"m{ema}", "--from", trained, *brief(1, f"training.ema={ema}")).exit_code
+            == 0
+        )
+        first = next(record for record in ModelDirectory(Path(f"m{ema}")).metrics() if record["kind"] == "validation")
+        measured.append((first["update"], first["dev_loss"]))
+    assert measured[0] == measured[1]
+
+
 def test_a_limit_covers_two() -> None:
     one, other = LengthLimit(1.5, 4.0), LengthLimit(1.2, 9.0)
     both = one.covering(other)

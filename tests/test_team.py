@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import read_tensors
 from nmt_cli.settings import TrainingSettings
 from nmt_cli.training import learner, loop
+from nmt_cli.training.lesson import lesson_of
 from nmt_cli.training.loop import Diverged, Step
 from nmt_cli.training.stream import RowReader, StreamReader
 from nmt_cli.training.team import Share, joined
@@ -221,6 +223,30 @@ def test_a_loss_that_explodes_is_undone(
     assert Checkpoint.read(tmp_path / "model").progress.halvings == 1  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_loss_that_is_no_number_costs_one_halving(
+    workers: int, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one process alone: all see it in the sums. Nothing of it is left in the gradients."""
+    made, left = lesson_of, [7 * 2]  # two batches an update
+
+    def poisoned(*arguments: Any) -> Any:
+        lesson = made(*arguments)
+
+        def learn(batch: Any, carry: Any) -> Any:
+            loss, carry = lesson(batch, carry)
+            left[0] -= 1
+            return (replace(loss, total=loss.total * float("nan")) if left[0] == 0 else loss), carry
+
+        return learn
+
+    monkeypatch.setattr(learner, "lesson_of", poisoned)
+    result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(9, workers, every=5))
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("with half the learning rate") == 1
+    assert Checkpoint.read(tmp_path / "model").progress.halvings == 1  # type: ignore[union-attr]
+
+
 def test_a_loss_that_explodes_again_and_again(prepared: Path, tmp_path: Path) -> None:
     settings = ("training.learning_rate=0.99", "training.warmup=1", "training.clip_norm=1e9", "training.beta2=0.0")
     result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(400, 1, *settings, every=400))
@@ -240,6 +266,24 @@ def test_torchrun_is_the_same_training(
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr.decode().count("2 processes") == 1, "only the leader talks"
     assert bits(tmp_path / "theirs") == bits(straight)
+    again = subprocess.run(
+        command, env={**environment, "PYTHONWARNINGS": ""}, capture_output=True, timeout=60, check=False
+    )
+    assert again.returncode == 0, again.stderr.decode()
+    assert "is a finished model" in again.stderr.decode()
+
+
+def test_settings_that_differ_between_the_processes_are_refused(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A follower reads config.toml."""
+    stopped_at(2, monkeypatch)
+    assert run_nmt("train", prepared, "-o", tmp_path / "model", *words(5, 2)).exit_code == 143
+    config = tmp_path / "model" / "config.toml"
+    config.write_text(config.read_text().replace("clip_norm = 1.0", "clip_norm = 0.5"))
+    result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(5, 2))
+    assert result.exit_code == 1
+    assert "error: all processes of a training must begin with the same settings and weights" in result.stderr
 
 
 def test_a_process_that_is_killed_ends_the_training(

@@ -69,6 +69,10 @@ class WatchedTeam(Team):
         """As in Team."""
         return self.team.lines(own)
 
+    def agree(self, number: int) -> bool:
+        """As in Team."""
+        return self.team.agree(number)
+
 
 def watch_loss(output: Any, watch: Stopwatch) -> None:
     """Make the loss of an output layer say when it begins and ends."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import torch
+from torch import Tensor
 
 from nmt_cli.corpus.dataset import PreparedCorpus
+from nmt_cli.errors import ModelError
 from nmt_cli.models.base import Model
 from nmt_cli.runs.checkpoint import Checkpoint, Progress
 from nmt_cli.runs.directory import build, load_weights, weights_of
@@ -49,11 +52,30 @@ class Learner:
         weights, optimizer = weights_of(self.model), self.optimizer.state()
         return Checkpoint(progress, weights, optimizer, average=self.average.weights)
 
+    def begin_with(self, weights: Mapping[str, Tensor], origin: str) -> None:
+        """Begin with trained weights. Raises ModelError where they do not fit."""
+        load_weights(self.model, weights, origin)
+        self.average.load(weights)
+
     def restore(self, checkpoint: Checkpoint) -> None:
         """Stand where a checkpoint was written."""
         load_weights(self.model, checkpoint.weights, "the saved state")
         self.optimizer.load(checkpoint.optimizer, checkpoint.progress.update)
         self.average.load(checkpoint.average)
+
+    def _agree(self, update: int) -> None:
+        """Raises ModelError unless all processes stand at the same place, with the same weights and settings."""
+        if self.team.share.size == 1:
+            return
+        settings = self.training.model_dump_json(exclude={"updates", "minutes", "patience", "workers"})  # not of a step
+        state = blake2b(f"{update} {settings}".encode(), digest_size=7)
+        for value in weights_of(self.model).values():
+            state.update(value.detach().numpy().tobytes())
+        if not self.team.agree(int.from_bytes(state.digest(), "little")):
+            raise ModelError(
+                "all processes of a training must begin with the same settings and weights, but do not",
+                "the folders of the model and of the corpus must be the same to all, and config.toml as it was written",
+            )
 
     def steps(self, checkpoint: Checkpoint, planned: Callable[[], int | None]) -> Iterator[Step]:
         """From behind a checkpoint, without end; ``planned`` tells before each step how many there are in all, as far as is known.
@@ -62,6 +84,7 @@ class Learner:
             Diverged: see ``loop.train``.
         """
         progress, training = checkpoint.progress, self.training
+        self._agree(progress.update)
         own = checkpoint.carry and tuple(part[self.team.share.rows] for part in checkpoint.carry)
         steps = train(
             self.model,

@@ -53,7 +53,8 @@ class Adam:
         }
 
     def load(self, state: Mapping[str, Tensor], updates: int) -> None:
-        """Go on from the state behind so many updates; before the first there is none."""
+        """Go on from the state behind so many updates; before the first there is none. Gradients of before are forgotten."""
+        self._inner.zero_grad(set_to_none=True)
         self._inner.state.clear()
         for name, parameter in self.parameters.items() if updates else ():
             moments = {moment: state[f"{moment}.{name}"].clone() for moment in _MOMENTS}

@@ -30,11 +30,11 @@ from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.corpus.prepare import Inputs, unknown
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.models import ARCHITECTURES
-from nmt_cli.models.base import Model
-from nmt_cli.runs.directory import WEIGHTS, ModelDirectory, load_weights, weights_of
+from nmt_cli.runs.directory import WEIGHTS, ModelDirectory, weights_of
 from nmt_cli.runs.origin import Origin
 from nmt_cli.runs.vocabulary import Vocabulary
 from nmt_cli.settings import Settings, Table, differences, merge, resolve
+from nmt_cli.training.learner import Learner
 
 _PLAN = ("seed", "batch_tokens", "accumulate", "workers", "updates", "minutes", "patience", "validate_every", "keep")
 """Settings of [training] that are not taken over."""
@@ -162,9 +162,9 @@ class Pretrained:
         old = self.directory.manifest.limit
         return fitted if fitted is None or old is None else fitted.covering(old)
 
-    def teach(self, model: Model) -> None:
-        """Give its weights to a model. Raises ModelError where they do not fit."""
-        load_weights(model, weights_of(self.directory.model()), str(self.directory.path / WEIGHTS))
+    def teach(self, learner: Learner) -> None:
+        """Give its weights to a model that is to learn. Raises ModelError where they do not fit."""
+        learner.begin_with(weights_of(self.directory.model()), str(self.directory.path / WEIGHTS))
 
 
 def _fixed(settings: Settings) -> dict[str, Mapping[str, Any]]:

@@ -171,9 +171,13 @@ class Session:
         self.learner.team.tell(Word(order, self.progress.updates))
 
     def _forget_since(self, update: int) -> None:
-        """Of what was measured, keep what belongs to the updates up to this one."""
-        records = self.directory.metrics()
-        self.directory.write_metrics(record for record in records if record.get("update", 0) <= update)
+        """Of what was measured, keep what belongs to the updates up to this one; and the plan, where it stays in force."""
+        plan = {"kind": "plan", "updates": self.progress.updates}
+        self.directory.write_metrics(
+            record
+            for record in self.directory.metrics()
+            if record.get("update", 0) <= update or plan.items() <= record.items()
+        )
         Kept(self.directory.path).forget_since(update)
 
     def _over(self) -> bool:

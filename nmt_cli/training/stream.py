@@ -131,11 +131,7 @@ class StreamReader:
         predicted = sum(len(self.text.ids(i)) + 1 for i in range(len(self.text)))
         length = -(-predicted // self.streams)
         streams = -(-predicted // length)  # fewer where the text is short
-        if streams < self.share.size:
-            raise ConfigError(
-                f"a text must be read as at least as many streams as there are --workers ({self.share.size}), but is {streams}",
-                "a smaller training.window or a larger training.batch_tokens makes more streams",
-            )
+        check_streams(streams, self.share)
         whole = np.full(streams * length + 1, PAD, dtype=np.asarray(self.text.ids(0)).dtype)
         whole[0], end = EOS, 1
         for i in range(len(self.text)):
@@ -158,6 +154,15 @@ class StreamReader:
         piece = torch.from_numpy(window.astype(np.int64))
         inputs, targets = piece[:, :-1], piece[:, 1:]
         return TextBatch(inputs, targets, targets != PAD, begins=start == 0, ends=False)
+
+
+def check_streams(streams: int, share: Share) -> None:
+    """Raises ConfigError where some process would have none."""
+    if streams < share.size:
+        raise ConfigError(
+            f"a text must be read as at least as many streams as there are --workers ({share.size}), but is {streams}",
+            "a smaller training.window or a larger training.batch_tokens makes more streams",
+        )
 
 
 def updates(reader: Reader, accumulate: int, place: Place) -> Iterator[Update]:

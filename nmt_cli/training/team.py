@@ -2,8 +2,9 @@
 
 The batches, their order and the division by the number of target tokens are those of one process, so that it does not matter to
 what is learnt how many there are; only dropout draws other masks. All processes hold the same weights and take the same steps
-from the same sums. Number 0 leads: it measures, plans, saves and talks; the others do what it says. It makes no difference
-whether they run on one machine (``nmt train --workers``) or on several (``torchrun``).
+from the same sums. Number 0 leads: it plans, saves and talks; the others do what it says. It makes no difference whether they run
+on one machine (``nmt train --workers``) or on several (``torchrun``), as long as these are alike: each process takes its steps by
+itself, and another processor or another number of threads may round otherwise.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from nmt_cli.errors import NMTError
 from nmt_cli.models.base import Carry
 
 _PATIENCE = timedelta(days=7)  # of those who wait for the leader, which may prepare a corpus or measure for hours
+_MEETING = timedelta(minutes=2)  # for processes of one machine that have all said that they are ready
 
 T = TypeVar("T")
 
@@ -40,6 +42,10 @@ class Share:
     def rows(self) -> slice:
         """Which rows of a batch."""
         return slice(self.rank, None, self.size)
+
+
+class Left(NMTError):
+    """Another process has gone."""
 
 
 class Order(IntEnum):
@@ -88,6 +94,10 @@ class Team(Protocol):
         """The lines of all processes, in their order, from those of the share of each."""
         ...
 
+    def agree(self, number: int) -> bool:
+        """Whether all have the same number."""
+        ...
+
 
 @dataclass(frozen=True)
 class Alone:
@@ -115,18 +125,24 @@ class Alone:
         """All that there are."""
         return list(own)
 
+    def agree(self, number: int) -> bool:
+        """With oneself."""
+        del number
+        return True
+
 
 @dataclass(frozen=True)
 class Group:
     """A team that talks by ``torch.distributed`` (gloo)."""
 
     share: Share
+    channel: distributed.ProcessGroup
 
     def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
         """As in Team. One message for all gradients: the models of this house are small."""
         sums = torch.tensor(figures, dtype=torch.float64)
         with _company():
-            distributed.all_reduce(sums)
+            distributed.all_reduce(sums, group=self.channel)
         if gradients:
             self._add_up(gradients)
         return [float(value) for value in sums]
@@ -134,7 +150,7 @@ class Group:
     def _add_up(self, gradients: Sequence[Tensor]) -> None:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         with _company():
-            distributed.all_reduce(flat)
+            distributed.all_reduce(flat, group=self.channel)
         parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
@@ -167,6 +183,10 @@ class Group:
             lines[Share(rank, self.share.size).rows] = share
         return lines
 
+    def agree(self, number: int) -> bool:
+        """As in Team."""
+        return len(set(self._counts(number))) == 1
+
     def _counts(self, own: int) -> list[int]:
         """One number of each process."""
         place = slice(self.share.rank, self.share.rank + 1)
@@ -178,24 +198,24 @@ class Group:
         whole = part.new_zeros((count, *part.shape[1:]))
         whole[place] = part
         with _company():
-            distributed.all_reduce(whole)  # zero wherever it is another's
+            distributed.all_reduce(whole, group=self.channel)  # zero wherever it is another's
         return whole
 
     def _broadcast(self, numbers: list[int]) -> list[int]:
         message = torch.tensor(numbers)
         with _company():
-            distributed.broadcast(message, 0)
+            distributed.broadcast(message, 0, group=self.channel)
         heard: list[int] = message.tolist()
         return heard
 
 
 @contextmanager
 def _company() -> Iterator[None]:
-    """Raises NMTError where another process has gone: all of them need all others."""
+    """Raises Left where another process has gone: all of them need all others."""
     try:
         yield
     except RuntimeError as error:
-        raise NMTError(
+        raise Left(
             "a training process has ended before its work was done, perhaps for lack of memory",
             "the same command goes on from the last saved state; fewer --workers need less memory",
         ) from error
@@ -209,12 +229,15 @@ def joined(share: Share, meeting: Path | None) -> Iterator[Group]:
     """
     if meeting is not None and os.path.exists("/sys/class/net/lo"):
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    method = "env://" if meeting is None else meeting.resolve().as_uri()
-    distributed.init_process_group(
-        "gloo", init_method=method, rank=share.rank, world_size=share.size, timeout=_PATIENCE
-    )
+    method, patience = ("env://", _PATIENCE) if meeting is None else (meeting.resolve().as_uri(), _MEETING)
+    with _company():
+        distributed.init_process_group(
+            "gloo", init_method=method, rank=share.rank, world_size=share.size, timeout=patience
+        )
     try:
-        yield Group(share)
+        with _company():
+            channel = distributed.new_group(timeout=_PATIENCE)
+        yield Group(share, channel)
     finally:
         distributed.destroy_process_group()
 

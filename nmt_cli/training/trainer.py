@@ -33,7 +33,7 @@ from nmt_cli.training.request import (
 from nmt_cli.training.session import Session
 from nmt_cli.training.tasks import TASKS
 from nmt_cli.training.tasks.base import Task
-from nmt_cli.training.team import appointed
+from nmt_cli.training.team import Order, Word, appointed
 from nmt_cli.training.workers import assembled, follow
 
 
@@ -66,6 +66,9 @@ def run(request: Request) -> int:
             console.say(f"{request.output} is a finished model: nothing is left to do (--restart trains it anew)")
             for line in manifest.said:
                 console.say(line)
+            if place is not None:  # the others wait for a word
+                with assembled(directory, corpus, place.size) as team:
+                    team.tell(Word(Order.STOP))
             return 0
         with noticed() as interruption:
             checkpoint = Checkpoint.read(request.output)
@@ -75,7 +78,7 @@ def run(request: Request) -> int:
                 learner = Learner.of(settings, corpus, task, team)
                 if checkpoint is None:
                     if request.pretrained is not None:
-                        request.pretrained.teach(learner.model)
+                        request.pretrained.teach(learner)
                     _introduce(learner, corpus, settings, request.pretrained)
                 else:
                     learner.restore(checkpoint)

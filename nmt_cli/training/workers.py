@@ -6,11 +6,13 @@ threads, and wait for them between each other.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,7 +27,7 @@ from nmt_cli.inference.workers import available_cores
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.training import processor
 from nmt_cli.training.follower import Follower
-from nmt_cli.training.team import Alone, Share, Team, appointed, joined
+from nmt_cli.training.team import Alone, Left, Share, Team, appointed, joined
 
 _LAST_WORDS = 10.0  # seconds in which a process ends that was told to
 
@@ -46,42 +48,67 @@ def assembled(directory: ModelDirectory, corpus: PreparedCorpus, size: int) -> I
     else:
         with TemporaryDirectory() as folder, _threads(size):
             meeting = Path(folder) / "meeting"
-            processes = [_started(directory.path, corpus.folder, Share(rank, size), meeting) for rank in range(1, size)]
+            workers = [
+                _Worker.start(directory.path, corpus.folder, Share(rank, size), meeting) for rank in range(1, size)
+            ]
             try:
+                for worker in workers:
+                    worker.wait()
                 with joined(Share(0, size), meeting) as group:
                     yield group
-                for process in processes:
-                    process.join(_LAST_WORDS)
+                for worker in workers:
+                    worker.process.join(_LAST_WORDS)
+            except NMTError as error:  # perhaps somebody knows why
+                raise next((said for worker in workers if (said := worker.said())), error) from None
             finally:
-                for process in processes:
-                    process.kill()  # nothing of theirs is to be saved; SIGTERM they leave to the leader
+                for worker in workers:
+                    worker.process.kill()  # nothing of theirs is to be saved; SIGTERM they leave to the leader
 
 
 def follow(directory: ModelDirectory, corpus: Path, share: Share) -> None:
     """What a process does that ``torchrun`` has not made the leader: learn until the leader says that it is over."""
     processor.tune()
-    _leave_signals_to_the_leader()
     with joined(share, None) as team:
+        _leave_signals_to_the_leader()  # from here on: a leader that never comes cannot say that it is over
         Follower.of(directory, PreparedCorpus.open(corpus), team).run()
 
 
-def _started(model: Path, corpus: Path, share: Share, meeting: Path) -> BaseProcess:
-    """A process that is ready to meet the others. Raises NMTError where it has ended instead."""
-    ready, tell = multiprocessing.Pipe(duplex=False)
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(
-        target=_work, args=(model, corpus, share, meeting, torch.get_num_threads(), tell), daemon=True
-    )
-    process.start()
-    tell.close()
-    wait([ready])
-    try:
-        ready.recv_bytes()
-    except EOFError:
-        raise NMTError(
-            f"training process {share.rank} could not be started", "--workers 1 needs no other process"
-        ) from None
-    return process
+@dataclass(frozen=True)
+class _Worker:
+    """A process that was started, and what it says."""
+
+    process: BaseProcess
+    share: Share
+    heard: Connection
+
+    @classmethod
+    def start(cls, model: Path, corpus: Path, share: Share, meeting: Path) -> _Worker:
+        """It loads what it needs while others are started."""
+        heard, tell = multiprocessing.Pipe(duplex=False)
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(
+            target=_work, args=(model, corpus, share, meeting, torch.get_num_threads(), tell), daemon=True
+        )
+        process.start()
+        tell.close()
+        return cls(process, share, heard)
+
+    def wait(self) -> None:
+        """Until it is ready to meet the others. Raises NMTError where it has ended instead."""
+        wait([self.heard])
+        try:
+            self.heard.recv_bytes()
+        except EOFError:
+            raise NMTError(
+                f"training process {self.share.rank} could not be started", "--workers 1 needs no other process"
+            ) from None
+
+    def said(self) -> NMTError | None:
+        """Why it has ended, if it knows."""
+        try:
+            return NMTError(*json.loads(self.heard.recv_bytes())) if self.heard.poll(1.0) else None
+        except EOFError:
+            return None
 
 
 def _work(model: Path, corpus: Path, share: Share, meeting: Path, threads: int, tell: Connection) -> None:
@@ -91,9 +118,14 @@ def _work(model: Path, corpus: Path, share: Share, meeting: Path, threads: int, 
     processor.tune()
     torch.set_num_threads(threads)
     tell.send_bytes(b"ready")
-    tell.close()
-    with joined(share, meeting) as team:
-        Follower.of(ModelDirectory(model), PreparedCorpus.open(corpus), team).run()
+    try:
+        with joined(share, meeting) as team:
+            Follower.of(ModelDirectory(model), PreparedCorpus.open(corpus), team).run()
+    except Left:  # the leader knows more
+        os._exit(1)
+    except NMTError as error:
+        tell.send_bytes(json.dumps([error.message, error.hint]).encode())
+        os._exit(1)
 
 
 def _leave_signals_to_the_leader() -> None:

@@ -135,7 +135,7 @@ class Task(Protocol):
         ...
 
     def validate(self, model: Model, settings: Settings, team: Team) -> Validation:
-        """Measure a model on dev. All processes of a team do it, and it is the same to all of them: what takes long is shared."""
+        """Measure a model on dev. All processes of a team do it, with the same result: what takes long may be shared."""
         ...
 
     def report(self, directory: ModelDirectory) -> Report:

@@ -7,8 +7,9 @@ in training and in measuring.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -31,7 +32,7 @@ from nmt_cli.settings import Settings, TrainingSettings
 from nmt_cli.text.normalize import normalize
 from nmt_cli.text.tokenizer import UNK
 from nmt_cli.training.samples import Sample
-from nmt_cli.training.stream import Reader, RowReader, Rows, StreamReader, epochs_of
+from nmt_cli.training.stream import Reader, RowReader, Rows, StreamReader, check_streams, epochs_of
 from nmt_cli.training.tasks.base import Measuring, Quality, Report, Rule, Validation, one_file, refuse_r_drop
 from nmt_cli.training.team import Share, Team
 
@@ -71,6 +72,7 @@ class LanguageModelling:
         if settings.window == 0:
             return RowReader(epochs_of(self.corpus, settings), ("text",), _lines, settings, share)
         streams = max(1, settings.batch_tokens // settings.window)
+        check_streams(streams, share)
         return StreamReader(self.corpus.train["text"], streams, settings.window, share)
 
     def validate(self, model: Model, settings: Settings, team: Team) -> Validation:
@@ -87,7 +89,7 @@ class LanguageModelling:
 
     def report(self, directory: ModelDirectory) -> Report:
         """Perplexity on test, read as one text from beginning to end where training was on streams."""
-        found = self._measure(directory.model(), self.corpus.test, directory.settings, 1)
+        found = self._measure(directory.model(), self.corpus.test, directory.settings, 1, shown)
         said = tuple(f"  {line}" for line in found.lines())
         return Report(("test:", *said), {"test": found.to_json()}, next="nmt generate {model} --prompt 'How it begins'")
 
@@ -98,10 +100,10 @@ class LanguageModelling:
         name = one_file(files, "the text of a language model")
         return perplexity_of(directory, read(name), called(name))
 
-    def _measure(self, model: Model, split: Dataset, settings: Settings, streams: int) -> Perplexity:
+    def _measure(self, model: Model, split: Dataset, settings: Settings, streams: int, seen: Seen = iter) -> Perplexity:
         text = split["text"]
         rows = [text.ids(index) for index in range(len(text))]
-        return measure(model, rows, text.all_texts(), settings.training.window, streams=streams)
+        return measure(model, rows, text.all_texts(), settings.training.window, streams=streams, seen=seen)
 
 
 def _lines(rows: Rows, indices: Indices) -> TextBatch:
@@ -114,23 +116,29 @@ def perplexity_of(directory: ModelDirectory, lines: Iterable[str], name: str = "
     if not texts:
         raise DataError(f"{name} must have lines of text, but has none")
     rows = directory.tokenizer.encode_all(texts)
-    return measure(directory.model(), rows, texts, directory.settings.training.window)
+    return measure(directory.model(), rows, texts, directory.settings.training.window, seen=shown)
 
 
 def measure(
-    model: Model, rows: Sequence[Items | Sequence[int]], texts: Iterable[str], window: int, *, streams: int = 1
+    model: Model,
+    rows: Sequence[Items | Sequence[int]],
+    texts: Iterable[str],
+    window: int,
+    *,
+    streams: int = 1,
+    seen: Seen = iter,
 ) -> Perplexity:
     """Perplexity of lines of ids that are not blank: each for itself, or (``window`` > 0) as ``streams`` streams.
 
     They are read in windows as long as in training: a model that carries nothing over their edges knows no others. Cost: one
-    pass; a single stream is read token by token behind each other and takes the longest.
+    pass; a single stream is read token by token behind each other and takes the longest. ``seen``: who watches the batches go by.
     """
     language_model = cast("LanguageModel[Any]", model.eval())
-    batches = _streams(rows, streams, window) if window else _batches(rows)
+    batches = _Streams.of(rows, streams, window) if window else _Batches(rows)
     total, tokens, unknown = 0.0, 0, 0
     carry: Carry = None
     with torch.inference_mode():
-        for batch in batches:
+        for batch in seen(batches):
             log_probs, carry = language_model.token_log_probs(batch, carry)
             total -= float(log_probs.sum(dtype=torch.float64))
             tokens += int(batch.mask.sum())
@@ -138,10 +146,23 @@ def measure(
     return Perplexity(total, tokens, unknown, TextSize.of(texts))
 
 
-def _batches(rows: Sequence[Items | Sequence[int]]) -> Iterator[TextBatch]:
-    lengths = np.array([len(row) + 1 for row in rows], dtype=np.int64)
-    for places in by_length(np.arange(len(rows)), [lengths], _BATCH_TOKENS):
-        yield TextBatch.of(rows[place] for place in places)
+@dataclass(frozen=True)
+class _Batches:
+    """Lines in batches of similar length."""
+
+    rows: Sequence[Items | Sequence[int]]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[TextBatch]:
+        for places in self._places:
+            yield TextBatch.of(self.rows[place] for place in places)
+
+    @cached_property
+    def _places(self) -> list[Indices]:
+        lengths = np.array([len(row) + 1 for row in self.rows], dtype=np.int64)
+        return by_length(np.arange(len(self.rows)), [lengths], _BATCH_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -157,6 +178,26 @@ class _Rows:
         return self.rows[index]
 
 
-def _streams(rows: Sequence[Any], streams: int, window: int) -> Iterator[TextBatch]:
-    reader = StreamReader(_Rows(rows), streams, window)
-    return (reader.batch(place, 0) for place in tracked(reader.epoch(0), "reading", len(reader.epoch(0))))
+@dataclass(frozen=True)
+class _Streams:
+    """A text as streams, window by window."""
+
+    reader: StreamReader
+
+    @classmethod
+    def of(cls, rows: Sequence[Any], streams: int, window: int) -> _Streams:
+        return cls(StreamReader(_Rows(rows), streams, window))
+
+    def __len__(self) -> int:
+        return len(self.reader.epoch(0))
+
+    def __iter__(self) -> Iterator[TextBatch]:
+        return (self.reader.batch(place, 0) for place in self.reader.epoch(0))
+
+
+def shown(batches: _Batches | _Streams) -> Iterable[TextBatch]:
+    """With a bar: for who waits for it. A training has its own."""
+    return tracked(batches, "reading", len(batches))
+
+
+Seen = Callable[[_Batches | _Streams], Iterable[TextBatch]]

@@ -25,7 +25,7 @@ from nmt_cli.evaluation.diversity import Variety
 from nmt_cli.evaluation.health import Health, health
 from nmt_cli.evaluation.metrics import MetricScore, each_score, metrics_for
 from nmt_cli.evaluation.significance import PairedScore, paired_bootstrap, paired_table
-from nmt_cli.evaluation.texts import check_counts, read, warn_of_form
+from nmt_cli.evaluation.texts import check_counts, read, warn_of_direction, warn_of_form
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.translator import Engine, Line, Translator
@@ -141,6 +141,7 @@ class Translate:
         compared = [against] if against is not None else []
         texts = {name: read(name) for name in [source, *names, *compared]}
         check_counts(texts)
+        warn_of_direction(source, names[0], directory.manifest.languages)
         warn_of_form({name: texts[name] for name in [*names, *compared]}, language)
         sides = [texts[name] for name in names]
         found = evaluate(directory, Texts(texts[source], sides), measuring.search, resamples=resamples)
