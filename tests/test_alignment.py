@@ -348,7 +348,7 @@ def test_a_layer_by_its_number(tall: Path, nmt: Nmt, tmp_path: Path) -> None:
     drawn = [nmt("attention", tall, SENTENCE, "--layer", layer).stdout for layer in (1, 2, 3)]
     assert len(set(drawn)) == 3
     refused = nmt("attention", tall, SENTENCE, "--layer", 4)
-    assert refused.stderr == f"error: the layer that {tall} looks from must lie between 1 and 3, but is 4\n"
+    assert refused.stderr == f"error: --layer of {tall} must lie between 1 and 3, but is 4\n"
 
 
 def test_coverage_asks_the_layer(tall: Path, nmt: Nmt) -> None:

@@ -1,6 +1,7 @@
 """``nmt rerank``: the equation, from what ``nmt logprob`` says; the forms that are read and written; what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,16 @@ def back(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model
 
 
+@pytest.fixture(scope="session")
+def reader(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A language model of the target language, hardly trained, with a vocabulary of its own."""
+    model = tmp_path_factory.mktemp("reader") / "model"
+    words = ("--updates", 20, "--preset", "lm-rnn", "--set", "model.width=24", "--set", "model.hidden=32")
+    result = run_nmt("train", small / "a.de", "-o", model, "--task", "lm", "--set", "training.window=0", *words)
+    assert result.exit_code == 0, result.stderr
+    return model
+
+
 @pytest.fixture
 def listed(trained: Path, small: Path, tmp_path: Path, nmt: Nmt) -> Path:
     """A source, and its n-best lists in both forms; one line is blank."""
@@ -35,20 +46,26 @@ def listed(trained: Path, small: Path, tmp_path: Path, nmt: Nmt) -> Path:
     return tmp_path
 
 
+def spoken(model: Path, languages: list[str]) -> None:
+    """Let a manifest say other languages."""
+    manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    (model / "manifest.json").write_text(json.dumps({**manifest, "languages": languages}), encoding="utf-8")
+
+
 def log_probs(nmt: Nmt, *words: object) -> list[float]:
     result = nmt("logprob", *words)
     assert result.exit_code == 0, result.stderr
     return [float(line or 0) for line in result.stdout.split("\n")[:-1]]  # a blank line is answered by a blank line
 
 
-def test_it_is_the_equation(trained: Path, back: Path, writer: Path, listed: Path, nmt: Nmt, tmp_path: Path) -> None:
+def test_it_is_the_equation(trained: Path, back: Path, reader: Path, listed: Path, nmt: Nmt, tmp_path: Path) -> None:
     rows = [line.split("\t") for line in (listed / "list.tsv").read_text(encoding="utf-8").split("\n")[:-1]]
     sources = (listed / "s.en").read_text(encoding="utf-8").split("\n")
     (tmp_path / "x").write_text("".join(sources[int(row[0]) - 1] + "\n" for row in rows), encoding="utf-8")
     (tmp_path / "y").write_text("".join(row[4] + "\n" for row in rows), encoding="utf-8")
     direct = log_probs(nmt, trained, tmp_path / "x", tmp_path / "y")
     reverse = log_probs(nmt, back, tmp_path / "y", tmp_path / "x")
-    lm = log_probs(nmt, writer, tmp_path / "y")
+    lm = log_probs(nmt, reader, tmp_path / "y")
     own, other = (ModelDirectory.open(model).tokenizer for model in (trained, back))
     wanted = []
     for place, row in enumerate(rows):
@@ -57,7 +74,7 @@ def test_it_is_the_equation(trained: Path, back: Path, writer: Path, listed: Pat
         score = direct[place] / sizes[0] + (0.7 * reverse[place] + 0.2 * lm[place]) / sizes[1]
         wanted.append((int(row[0]), score if source else 0.0, target))
     wanted.sort(key=lambda item: (item[0], -item[1]))
-    words = ("--reverse", back, "--reverse-weight", 0.7, "--lm", writer, "--lm-weight", 0.2, "--format", "tsv")
+    words = ("--reverse", back, "--reverse-weight", 0.7, "--lm", reader, "--lm-weight", 0.2, "--format", "tsv")
     result = nmt("rerank", trained, listed / "s.en", listed / "list.tsv", *words)
     assert result.exit_code == 0, result.stderr
     found = [line.split("\t") for line in result.stdout.split("\n")[:-1]]
@@ -94,19 +111,38 @@ def test_the_forms_agree(trained: Path, back: Path, listed: Path, nmt: Nmt) -> N
         (["list.tsv", "--reverse", "BACK"], 2, "--input tsv must have a source and a table, but is given 1 file"),
         (["s.en", "list.tsv", "--reverse", "LM"], 1, "must be a translation model, but was trained for the task lm"),
         (["s.en", "list.tsv", "--lm", "BACK"], 1, "must be a language model, but was trained for the task translate"),
+        (["s.en", "list.tsv", "--reverse", "SAME"], 1, "must be de-en, back from SAME, but is en-de"),
+        (["s.en", "list.tsv", "--lm", "ENGLISH"], 1, "must be of de, which SAME translates into, but is of en"),
         (["s.en", "list.tsv", "--lm", "STREAM"], 1, "must judge each line for itself, but was trained on a stream"),
         (["s.en", "list.tsv", "--lm", "LM", "--lm-weight", "-1"], 2, "weights must be finite numbers, not below 0"),
-        (["s.en", "list.tsv", "--lm", "LM", "--format", "csv"], 2, "format must be a known name, but is 'csv'"),
+        (["s.en", "list.tsv", "--lm", "LM", "--format", "csv"], 2, "--format must be a known name, but is 'csv'"),
     ],
 )  # fmt: skip
 def test_what_is_refused(
-    words: list[str], code: int, said: str, trained: Path, back: Path, writer: Path, stream_writer: Path,
+    words: list[str], code: int, said: str, trained: Path, back: Path, reader: Path, writer: Path, stream_writer: Path,
     listed: Path, nmt: Nmt, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(listed)
-    places = {"BACK": back, "LM": writer, "STREAM": stream_writer}
+    stream = shutil.copytree(stream_writer, listed / "stream")
+    spoken(stream, ["de"])
+    places = {"BACK": back, "LM": reader, "ENGLISH": writer, "STREAM": stream, "SAME": trained}
     result = nmt("rerank", trained, *(places.get(word, word) for word in words))
     assert result.exit_code == code
     assert result.stdout == ""
     assert result.stderr.startswith("error: ")
-    assert said in result.stderr
+    assert said.replace("SAME", str(trained)) in result.stderr
+
+
+def test_languages_that_nothing_tells_are_warned_of(
+    own: Path, back: Path, reader: Path, listed: Path, nmt: Nmt
+) -> None:
+    words = ("rerank", own, listed / "s.en", listed / "list.tsv", "--reverse", back, "--lm", reader)
+    spoken(own, ["source", "target"])
+    result = nmt(*words)
+    assert result.exit_code == 0, result.stderr
+    warning = f"warning: {back} should lead back from {own}, but the languages of {own} are not known\n"
+    assert result.stderr == warning
+    spoken(own, ["en_GB", "de_AT"])  # regions are no other languages
+    regional = nmt(*words)
+    assert (regional.exit_code, regional.stderr) == (0, "")
+    assert regional.stdout == result.stdout

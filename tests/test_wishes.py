@@ -1,6 +1,7 @@
 """What a user forbids, wishes for, or lets translate together, as it is typed."""
 
 import json
+import shutil
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
@@ -134,8 +135,8 @@ def test_members_of_an_ensemble(trained: Path, trained_lstm: Path, small: Path, 
     assert nmt(*again, "--set", "model.width=16").exit_code == 0
     refused = lines(trained, nmt, "--ensemble", other, code=1)
     assert refused[0] == f"error: {other} must have the vocabulary of {trained}, but has another"
-    assert lines(trained, nmt, "--weight", 1, "--weight", 2, code=2)[0] == (
-        "error: --weight must be given once for each of 1 models, but is given 2 times"
+    assert lines(trained, nmt, "--ensemble", trained, "--weight", 1, code=2)[0] == (
+        "error: --weight must be given once for each of 2 models, but is given 1 times"
     )
     assert "must be above 0" in lines(trained, nmt, "--ensemble", trained, "--weight", 0, "--weight", 1, code=2)[0]
 
@@ -155,6 +156,20 @@ def test_a_language_model_beside_it(trained: Path, writer: Path, reader: Path, n
     )
 
 
+def test_kind_and_language_come_before_the_vocabulary(
+    trained: Path, writer: Path, reader: Path, nmt: Nmt, tmp_path: Path
+) -> None:
+    kind = lines(trained, nmt, "--ensemble", writer, code=1)[0]
+    assert kind == f"error: {writer} must be a translation model, but was trained for the task lm"
+    english = shutil.copytree(reader, tmp_path / "english")
+    manifest = json.loads((english / "manifest.json").read_text(encoding="utf-8"))
+    (english / "manifest.json").write_text(json.dumps({**manifest, "languages": ["en"]}), encoding="utf-8")
+    assert lines(trained, nmt, "--lm", english, code=1) == [
+        f"error: {english} must be of de, which {trained} translates into, but is of en",
+        "hint: nmt train --task lm corpus.de -o lm trains one",
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -164,8 +179,10 @@ def test_a_language_model_beside_it(trained: Path, writer: Path, reader: Path, n
         (["--min-length", "-1"], "--min-length must be at least 0, but is -1"),
         (["--min-length", "5", "--max-length", "4"], "--max-length must not be below --min-length (5), but is 4"),
         (["--lm-weight", "-1", "--lm", "model"], "--lm-weight must be a finite number, not below 0, but is -1.0"),
+        (["--lm-weight", "0.2"], "--lm-weight means nothing without --lm"),
+        (["--weight", "1"], "--weight means nothing without --ensemble"),
         (["--layer", "1"], "--layer means nothing where nobody asks what the model looks at"),
-        (["--layer", "0", "--coverage", "0.2"], "looks from must lie between 1 and 1, but is 0"),
+        (["--layer", "0", "--coverage", "0.2"], "--layer of MODEL must lie between 1 and 1, but is 0"),
         (["--norm", "googel"], "norm must be a known name, but is 'googel'"),
         (["--patience", "0"], "patience must be above 0, but is 0.0"),
     ],
@@ -174,7 +191,7 @@ def test_what_is_out_of_range(options: list[str], said: str, trained: Path, nmt:
     typed: list[object] = [trained if word == "model" else word for word in options]
     error = lines(trained, nmt, *typed, code=2)
     assert error[0].startswith("error: ")
-    assert said in error[0]
+    assert said.replace("MODEL", str(trained)) in error[0]
 
 
 def test_norms_and_patience(trained: Path, trained_lstm: Path, nmt: Nmt) -> None:
@@ -232,3 +249,22 @@ def test_the_units_of_another_corpus(small: Path, trained: Path, nmt: Nmt, tmp_p
     assert nmt("preprocess", small / "a.en", "--task", "lm", "--units", "word", "-o", first).exit_code == 0
     assert nmt("preprocess", small / "a.de", "--task", "lm", "--tokenizer", first, "-o", second).exit_code == 0
     assert (first / "words.txt").read_bytes() == (second / "words.txt").read_bytes()
+
+
+def test_a_prefix_counts_more_than_a_ban(trained: Path, nmt: Nmt) -> None:
+    result = nmt("translate", trained, "--prefix", "--ban", "Herr", input="A man runs.\tEin Herr\nA man runs.\n")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Ein Herr")
+    assert result.stderr.count("line 1 begins as was asked for, with 'Herr', though --ban forbids it") == 1
+    assert "line 2" not in result.stderr
+
+
+def test_a_prefix_stands_behind_one_tab(trained: Path, nmt: Nmt) -> None:
+    result = nmt("translate", trained, "--prefix", input="one\tein\none\ttwo\tthree\n")
+    assert result.exit_code == 1
+    assert "error: line 2 must be a source and, behind a tab, a prefix, but holds 2 tabs" in result.stderr
+
+
+def test_a_translation_has_some_length(trained: Path, nmt: Nmt) -> None:
+    result = nmt("translate", trained, "--max-length", "0", input="one\n")
+    assert (result.exit_code, result.stderr) == (2, "error: --max-length must be at least 1, but is 0\n")

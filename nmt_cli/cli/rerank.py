@@ -45,11 +45,12 @@ def rerank(
     if reverse is None and lm is None:
         raise ConfigError("nmt rerank must be told who else to ask, by --reverse or --lm, but is told of nobody")
     given, form = INPUTS[input_](), FORMATS[format_]()
-    direct = PairScorer.open(ModelDirectory.open(model).of_task("translate", "a translation model"))
+    directory = ModelDirectory.open(model).of_task("translate", "a translation model")
+    direct = PairScorer.open(directory)
     reranker = Reranker(
         direct,
-        None if reverse is None else Judge.back(ModelDirectory.open(reverse), reverse_weight),
-        None if lm is None else Judge.reader(ModelDirectory.open(lm), lm_weight),
+        None if reverse is None else Judge.back(ModelDirectory.open(reverse), directory, reverse_weight),
+        None if lm is None else Judge.reader(ModelDirectory.open(lm), directory, lm_weight),
     )
     given.judged(files, direct.columns)  # refuses too few files, or too many
     found = reranker.rerank(given.read(files, direct.columns))

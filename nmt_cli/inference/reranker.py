@@ -21,6 +21,7 @@ from nmt_cli.inference.pair_scorer import PairScorer
 from nmt_cli.inference.scorer import Asked, Scored, Scorer
 from nmt_cli.registry import Registry
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.languages import check_reader, check_reverse
 
 _WINDOW = 256  # lines judged together
 
@@ -54,14 +55,16 @@ class Judge:
             raise ConfigError(f"weights must be finite numbers, not below 0, but one is {self.weight}")
 
     @classmethod
-    def back(cls, directory: ModelDirectory, weight: float) -> Judge:
-        """A translation model of the other direction. Raises ModelError for another kind of model."""
-        return cls(PairScorer.open(directory.of_task("translate", "a translation model")), weight)
+    def back(cls, directory: ModelDirectory, model: ModelDirectory, weight: float) -> Judge:
+        """A translation model of the other direction than ``model``. Raises ModelError for any other model."""
+        check_reverse(directory.of_task("translate", "a translation model"), model)
+        return cls(PairScorer.open(directory), weight)
 
     @classmethod
-    def reader(cls, directory: ModelDirectory, weight: float) -> Judge:
-        """A language model. Raises ModelError for another kind of model, and for one that was trained on a stream."""
-        scorer = LineScorer.open(directory.of_task("lm", "a language model"))
+    def reader(cls, directory: ModelDirectory, model: ModelDirectory, weight: float) -> Judge:
+        """A model of the language that ``model`` writes. Raises ModelError for any other, and for one of a stream."""
+        check_reader(directory.of_task("lm", "a language model"), model)
+        scorer = LineScorer.open(directory)
         if not scorer.independent:
             raise ModelError(
                 f"{directory.path} must judge each line for itself, but was trained on a stream",
@@ -151,7 +154,7 @@ class JsonLines:
 
 
 FORMATS: Registry[type[Format]] = Registry(
-    "format",
+    "--format",
     {
         name: f"nmt_cli.inference.reranker:{kind}"
         for name, kind in (("text", "Text"), ("tsv", "Tsv"), ("jsonl", "JsonLines"))

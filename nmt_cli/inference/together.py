@@ -14,12 +14,16 @@ from nmt_cli.errors import ConfigError, ModelError
 from nmt_cli.models.base import Decodable
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.languages import check_reader
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search.ensemble import Joint, JointState, MeanProbability, ShallowFusion
 from nmt_cli.text.tokenizer import EOS
 
 Begin = Callable[[Sequences], tuple[Tensor, Any]]
 """Sources -> the first tokens (B,) and the state that a search begins with."""
+
+_LM_WEIGHT = 0.2
+_TRANSLATES = ("translate", "a translation model")
 
 
 class Startable(Protocol):
@@ -75,14 +79,18 @@ class Together:
     ensemble: tuple[Path, ...] = ()
     weights: tuple[float, ...] = ()  # of the first and of each other; none: equal ones
     lm: Path | None = None
-    lm_weight: float = 0.2
+    lm_weight: float | None = None  # None: 0.2
     layer: int | None = (
         None  # of the first one's decoder, from 1: its attention counts; None: as its training has found
     )
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for weights out of range."""
-        ShallowFusion(self.lm_weight)
+        """Raises ConfigError for weights out of range, or of nothing."""
+        if self.lm_weight is not None and self.lm is None:
+            raise ConfigError("--lm-weight means nothing without --lm", "--lm MODEL names a language model")
+        if self.weights and not self.ensemble:
+            raise ConfigError("--weight means nothing without --ensemble", "--ensemble MODEL names another model")
+        self._fusion()
         MeanProbability(self.weights)
 
     def open(self, directory: ModelDirectory) -> Startable:
@@ -92,11 +100,11 @@ class Together:
             ConfigError: weights that are too many, too few or out of range, or a layer that is.
             ModelError: a model that is none, or is for something else, or has another vocabulary.
         """
-        first = _translator(directory)
+        first = _model(directory.of_task(*_TRANSLATES))
         aligned(first, directory, self.layer)
         scorer: Startable = first
-        if self.ensemble or self.weights:
-            members = [first, *(_translator(_fitting(path, directory)) for path in self.ensemble)]
+        if self.ensemble:
+            members = [first, *(_model(_fitting(path, directory, *_TRANSLATES)) for path in self.ensemble)]
             weights = self.weights or (1.0,) * len(members)
             if len(weights) != len(members):
                 raise ConfigError(
@@ -105,11 +113,15 @@ class Together:
             joint = Joint(tuple(members), MeanProbability(weights))
             scorer = Several(joint, tuple(member.start for member in members))
         if self.lm is not None:
-            language = _fitting(self.lm, directory).of_task("lm", "a language model").model()
-            writer = cast("Decodable[Any]", language)
-            joint = Joint((scorer, writer), ShallowFusion(self.lm_weight))
+            language = _fitting(self.lm, directory, "lm", "a language model")
+            check_reader(language, directory)
+            writer = cast("Decodable[Any]", language.model())
+            joint = Joint((scorer, writer), self._fusion())
             scorer = Several(joint, (scorer.start, lambda source: writer.start(_beginnings(len(source)))))
         return scorer
+
+    def _fusion(self) -> ShallowFusion:
+        return ShallowFusion(_LM_WEIGHT if self.lm_weight is None else self.lm_weight)
 
 
 def aligned(model: EncoderDecoder[Any], directory: ModelDirectory, layer: int | None) -> None:
@@ -123,9 +135,8 @@ def aligned(model: EncoderDecoder[Any], directory: ModelDirectory, layer: int | 
     if layers == 0:
         raise without_attention(directory)
     if not 1 <= chosen <= layers:
-        raise ConfigError(
-            f"the layer that {directory.path} looks from must lie between 1 and {layers}, but is {chosen}"
-        )
+        what = f"the layer that {directory.path} looks from" if layer is None else f"--layer of {directory.path}"
+        raise ConfigError(f"{what} must lie between 1 and {layers}, but is {chosen}")
     model.decoder.aligning = chosen - 1
 
 
@@ -137,13 +148,13 @@ def without_attention(directory: ModelDirectory) -> ModelError:
     )
 
 
-def _translator(directory: ModelDirectory) -> EncoderDecoder[Any]:
-    return cast("EncoderDecoder[Any]", directory.of_task("translate", "a translation model").model())
+def _model(directory: ModelDirectory) -> EncoderDecoder[Any]:
+    return cast("EncoderDecoder[Any]", directory.model())
 
 
-def _fitting(path: Path, directory: ModelDirectory) -> ModelDirectory:
-    """A model with the same vocabulary: the same tokens have the same ids."""
-    other = ModelDirectory.open(path)
+def _fitting(path: Path, directory: ModelDirectory, task: str, purpose: str) -> ModelDirectory:
+    """A model of a task (see ``of_task``) with the same vocabulary: the same tokens have the same ids."""
+    other = ModelDirectory.open(path).of_task(task, purpose)
     pieces: Sequence[Sequence[str]] = [each.tokenizer.pieces(range(each.tokenizer.size)) for each in (directory, other)]
     if pieces[0] != pieces[1]:
         raise ModelError(
