@@ -158,3 +158,11 @@ def test_what_is_refused(words: list[str], code: int, said: str, nmt: Nmt, reque
     assert (result.exit_code, result.stdout) == (code, "")
     assert said in result.stderr.split("\n")[0]
     assert result.stderr.startswith("error: ")
+
+
+def test_a_picture_is_called_one(trained: Path, tmp_path: Path, nmt: Nmt) -> None:
+    for words in (["attention", trained, "a sentence"], ["inspect", trained]):
+        result = nmt(*words, "-o", tmp_path / "map.png")
+        assert result.exit_code == 2
+        assert f"error: a picture must be a file that ends in .svg, but is {tmp_path / 'map.png'}" in result.stderr
+        assert not (tmp_path / "map.png").exists()

@@ -227,8 +227,13 @@ def test_tables_carry_the_flag(trained: Path, nmt: Nmt) -> None:
     short, split = (row.split("\t")[5].split(",") for row in result.stdout.rstrip("\n").split("\n"))
     assert (short[-1], split[-1]) == ("budget", "budget")
     assert "split" in split
+    assert (
+        "warning: 2 of 2 lines: the best that was found, not proved to be the best (--nodes, --seconds)"
+        in result.stderr
+    )
     enough = nmt("translate", trained, *EXACT, "--seconds", 600, "--format", "tsv", input="The\n")
     assert enough.stdout.rstrip("\n").split("\t")[5].split(",")[-1] == "proved"
+    assert "proved to be" not in enough.stderr
 
 
 def test_it_can_be_evaluated(trained: Path, small: Path, nmt: Nmt, tmp_path: Path) -> None:

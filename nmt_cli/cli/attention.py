@@ -25,11 +25,13 @@ def attention(
     from nmt_cli import console
     from nmt_cli.inference.attention import Looker
     from nmt_cli.reports.maps import heatmap
+    from nmt_cli.reports.svg import check_picture
     from nmt_cli.reports.terminal import heatmap_lines
     from nmt_cli.runs import files
     from nmt_cli.runs.directory import ModelDirectory
 
     if output is not None:
+        check_picture(output)
         files.check_output(output)
     found = Looker.open(ModelDirectory.open(model), layer).must_look(sentence, target)
     drawn = heatmap(model.resolve().name, found)

@@ -39,6 +39,7 @@ def inspect(
     from nmt_cli.reports.canvas import ASCII, BRAILLE
     from nmt_cli.reports.curves import Curves
     from nmt_cli.reports.plot import plot_lines
+    from nmt_cli.reports.svg import check_picture
     from nmt_cli.reports.terminal import chart_lines
     from nmt_cli.runs import files as written
     from nmt_cli.runs.directory import ModelDirectory
@@ -47,6 +48,7 @@ def inspect(
     if files and not gradient_flow:
         raise ConfigError("text belongs to --gradient-flow, which was not asked for")
     if output is not None:
+        check_picture(output)
         written.check_output(output)
     if gradient_flow:
         chart = inspection.flow_chart(directory, files or ())

@@ -160,10 +160,16 @@ class JsonLines:
     def read(self, lines: Iterable[str], name: str) -> Iterator[Row]:
         """Objects with a field ``text``."""
         for number, line in enumerate(lines, 1):
+            if not line.strip():
+                yield Row("", {"text": ""}, "")
+                continue
             try:
                 content = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{name}:{number} must be a JSON object, but is not JSON: {error}") from None
+            except (ValueError, RecursionError):
+                raise DataError(
+                    f"{name}:{number} must be a JSON object, but is {line[:60]}",
+                    'jsonl reads and writes lines such as {"text": "Good morning."}; tsv reads plain lines',
+                ) from None
             if not isinstance(content, dict) or not isinstance(content.get("text"), str):
                 raise DataError(f'{name}:{number} must be a JSON object with a string "text", but is {line[:60]}')
             prefix = content.get("prefix", "")
@@ -232,7 +238,7 @@ def json_line(content: dict[str, Any]) -> str:
 
 
 FORMATS: Registry[type[Format]] = Registry(
-    "format",
+    "--format",
     {
         name: f"nmt_cli.inference.formats:{kind}"
         for name, kind in (("text", "Text"), ("tsv", "Tsv"), ("jsonl", "JsonLines"), ("pharaoh", "Pharaoh"))

@@ -145,8 +145,8 @@ def _given(number: int, line: str, place: str, columns: int) -> Given:
     """From an object."""
     try:
         content = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place} must be a JSON object, but is not JSON: {error}") from None
+    except (ValueError, RecursionError):
+        raise DataError(f"{place} must be a JSON object, but is {line[:60]}") from None
     if not isinstance(content, dict):
         _refuse(place, "a JSON object", line)
     source = _string(content, "text", place) if columns > 1 else ""

@@ -7,16 +7,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain, islice, starmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from nmt_cli import console
 from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
+from nmt_cli.errors import DataError
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.flags import SPLIT, TERM
 from nmt_cli.inference.formats import FORMATS, Figures, Row
+from nmt_cli.inference.glossary import Glossary
 from nmt_cli.inference.translator import Line, Translation, Translator
 from nmt_cli.runs import files
 from nmt_cli.runs.directory import ModelDirectory
@@ -64,7 +66,7 @@ def run(job: Job) -> None:
     with ExitStack() as stack:
         rows: Iterator[Row] = chain.from_iterable(form.read(_lines(name), _shown(name)) for name in names)
         if job.prefixes:
-            rows = map(_prefixed, rows)
+            rows = starmap(_prefixed, enumerate(rows, 1))
         head = [] if one_by_one else list(islice(rows, workers.WORTHWHILE))
         translator = stack.enter_context(
             workers.translator(directory, strategy, lines=len(head), wanted=job.workers, together=job.choice.together)
@@ -73,17 +75,33 @@ def run(job: Job) -> None:
             translator = translator.immediate()
         out = stack.enter_context(_output(job.output))
         bar = stack.enter_context(console.progress("translating", None)) if not (one_by_one or out.isatty()) else None
+        unproved, number = 0, 0
         for number, (row, translation) in enumerate(_translated(translator, chain(head, rows)), 1):
-            if SPLIT in translation.flags:
-                console.warn(f"line {number} was too long for the model: it was translated in pieces")
-            if TERM in translation.flags:
-                terms = ", ".join(f"'{term}'" for term in glossary.missing(row.text, translation.text))
-                console.warn(f"line {number} could not be given {terms} of the glossary")
+            for warning in _warnings(number, row, translation, glossary, job.choice.restrictions.ban):
+                console.warn(warning)
+            unproved += any(found.certificate and not found.certificate.proved for found in translation.candidates[:1])
             out.write(form.write(number, row, translation, job.choice.n_best).encode("utf-8") + b"\n")
             if one_by_one:
                 out.flush()
             if bar:
                 bar.update(number, console.count(number, "line"))
+        if unproved:
+            lines = console.count(number, "line")
+            console.warn(
+                f"{unproved:,} of {lines}: the best that was found, not proved to be the best (--nodes, --seconds)"
+            )
+
+
+def _warnings(number: int, row: Row, translation: Translation, glossary: Glossary, ban: Sequence[str]) -> Iterator[str]:
+    """What a person should know of a line."""
+    if SPLIT in translation.flags:
+        yield f"line {number} was too long for the model: it was translated in pieces"
+    if TERM in translation.flags:
+        terms = ", ".join(f"'{term}'" for term in glossary.missing(row.text, translation.text))
+        yield f"line {number} could not be given {terms} of the glossary"
+    for word in ban:
+        if word in row.prefix:
+            yield f"line {number} begins as was asked for, with '{word}', though --ban forbids it"
 
 
 def _translated(translator: Translator, rows: Iterable[Row]) -> Iterator[tuple[Row, Translation]]:
@@ -99,9 +117,13 @@ def _translated(translator: Translator, rows: Iterable[Row]) -> Iterator[tuple[R
         yield waiting.popleft(), translation
 
 
-def _prefixed(row: Row) -> Row:
-    """The part behind the first tab is the beginning of the translation."""
+def _prefixed(number: int, row: Row) -> Row:
+    """The part behind the tab is the beginning of the translation. Raises DataError where there are several."""
     text, tab, prefix = row.text.partition("\t")
+    if "\t" in prefix:
+        raise DataError(
+            f"line {number} must be a source and, behind a tab, a prefix, but holds {row.text.count(tab)} tabs"
+        )
     return replace(row, text=text, prefix=prefix) if tab else row
 
 

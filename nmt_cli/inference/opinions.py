@@ -137,7 +137,7 @@ class JsonLines:
 
 
 FORMATS: Registry[type[Format]] = Registry(
-    "format",
+    "--format",
     {
         name: f"nmt_cli.inference.opinions:{kind}"
         for name, kind in (("text", "Text"), ("tsv", "Tsv"), ("jsonl", "JsonLines"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nmt_cli.errors import ConfigError
 from nmt_cli.search.base import Search
 from nmt_cli.search.processors import BannedWords, NoRepeat, Processor, RepetitionPenalty
 from nmt_cli.search.restricted import Restricted
@@ -22,6 +23,8 @@ class Restrictions:
 
     def around(self, search: Search, tokenizer: Tokenizer) -> Restricted:
         """The search within them. Raises ConfigError for one out of range."""
+        if self.max_length is not None and self.max_length < 1:
+            raise ConfigError(f"--max-length must be at least 1, but is {self.max_length}")
         processors: list[Processor] = []
         if self.ban:
             pieces = tokenizer.pieces(range(tokenizer.size))

@@ -6,7 +6,9 @@ the same rules, under one class name, so that they cannot disagree. Lengths are 
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from nmt_cli.errors import ConfigError
 from nmt_cli.reports.palette import RULES
 
 TEXT = 13.0
@@ -17,6 +19,12 @@ TITLE, TITLE_LINE = 16.0, 21.0
 """The same for titles."""
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+
+
+def check_picture(path: Path) -> None:
+    """Raises ConfigError for a file whose name promises another kind of picture; a pipe or a device may have any name."""
+    if path.suffix.lower() != ".svg" and (path.is_file() or not path.exists()):
+        raise ConfigError(f"a picture must be a file that ends in .svg, but is {path}", "browsers show such files")
 
 
 def clean(text: str) -> str:
