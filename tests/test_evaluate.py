@@ -30,6 +30,16 @@ def test_what_is_said(trained: Path, test_set: Path, nmt: Nmt) -> None:
     assert any("words" in line and "sentences  BLEU" in line for line in lines[5:])
 
 
+@pytest.mark.parametrize("words", [["--search", "greedy", "--resamples", 0], ["--search-errors", "--nodes", 2]])
+def test_files_that_are_named_the_wrong_way_round(words: list[object], trained: Path, test_set: Path, nmt: Nmt) -> None:
+    files = [test_set / "t.en", test_set / "t.de"]
+    warning = f"warning: {files[1]} and {files[0]} are named de-en, but the model is en-de\n"
+    swapped = nmt("evaluate", trained, *reversed(files), *words)
+    assert swapped.exit_code == 0, swapped.stderr
+    assert warning in swapped.stderr
+    assert "are named" not in nmt("evaluate", trained, *files, *words).stderr
+
+
 @pytest.mark.parametrize("architecture", ["trained", "trained_lstm"])
 def test_figures_agree_with_nmt_score(
     architecture: str, test_set: Path, nmt: Nmt, tmp_path: Path, request: pytest.FixtureRequest

@@ -15,7 +15,7 @@ from nmt_cli import console
 from nmt_cli.corpus.columns import called
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.evaluation.metrics import MetricScore, bleu
-from nmt_cli.evaluation.texts import check_counts, read
+from nmt_cli.evaluation.texts import check_counts, read, warn_of_direction
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.pair_scorer import PairScorer
@@ -172,7 +172,7 @@ def search_errors(directory: ModelDirectory, files: Sequence[str], measuring: Me
     _refuse(measuring)
     searches, norm = _searches(measuring.search), _normalization(measuring.search)
     directory = directory.of_task("translate", "a translation model")
-    sources, sides = _texts(files)
+    sources, sides = _texts(files, directory.manifest.languages)
     kept = [place for place, line in enumerate(sources) if _fits(directory, line)]
     if not kept:
         raise DataError(f"{called(files[0])} must have lines that the model can translate as they are, but has none")
@@ -205,12 +205,13 @@ def _refuse(measuring: Measuring) -> None:
             raise ConfigError(f"--{name.replace('_', '-')} means nothing to --search-errors", f"it knows {known}")
 
 
-def _texts(files: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def _texts(files: Sequence[str], languages: tuple[str, ...]) -> tuple[list[str], list[list[str]]]:
     """The source and the references."""
     if len(files) < 2:
         raise ConfigError("search errors must be counted on a source and references, but one file is given")
     texts = {name: read(name) for name in files}
     check_counts(texts)
+    warn_of_direction(files[0], files[1], languages)
     return texts[files[0]], [texts[name] for name in files[1:]]
 
 
