@@ -168,6 +168,14 @@ def test_a_prepared_corpus_must_have_its_vocabulary(trained: Path, nmt: Nmt) -> 
 
 
 @pytest.mark.usefixtures("here")
+def test_its_task_says_how_many_files_there_are(writer: Path, nmt: Nmt) -> None:
+    refused = nmt("train", "b.en", "b.de", "-o", "m", "--from", writer)
+    said = f"error: --from {writer} was trained for the task lm, which takes one file, but 2 are given\n"
+    assert (refused.exit_code, refused.stderr) == (2, f"{said}hint: give one, or begin with another model\n")
+    assert not Path("m").exists()
+
+
+@pytest.mark.usefixtures("here")
 def test_languages(trained: Path, nmt: Nmt) -> None:
     swapped = nmt("train", "b.de", "b.en", "-o", "m", "--from", trained, *brief(4))
     said = f"error: b.de and b.en must be en-de, as {trained} is, but is de-en\nhint: give source before target\n"

@@ -87,5 +87,10 @@ def train(
     else:
         if task is None:
             task = DEFAULT_TASK if begun is None else begun.directory.manifest.task
+            if task != DEFAULT_TASK and len(files) > 1:
+                raise ConfigError(
+                    f"--from {pretrained} was trained for the task {task}, which takes one file, but {len(files)} are given",
+                    "give one, or begin with another model",
+                )
         corpus = Sets(files, dev, test, languages).inputs(task)
     raise typer.Exit(run(Request(corpus, output, task, preset, table, restart, begun)))
