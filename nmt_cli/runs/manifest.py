@@ -64,8 +64,8 @@ class Manifest:
 
 
 def command_line() -> str:
-    """What was typed."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """What was typed, or can be: whoever ran it otherwise, by ``python -m nmt_cli`` or torchrun, may type this too."""
+    return shlex.join(["nmt", *sys.argv[1:]])
 
 
 def _versions() -> dict[str, str]:
