@@ -38,7 +38,7 @@ class ModelError(NMTError):
     """A model directory that is missing, incomplete or does not fit what it is asked to do."""
 
 
-def nearest(name: str, known: list[str]) -> str:
-    """The hint for a mistyped name: the nearest known one, or all of them where none is near."""
+def nearest(name: str, known: list[str], section: str = "") -> str:
+    """The hint for a mistyped name: the nearest known one, with its ``section``, or all of them where none is near."""
     close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"one of: {', '.join(sorted(known))}"
+    return f"did you mean {section and section + '.'}{close[0]}?" if close else f"one of: {', '.join(sorted(known))}"

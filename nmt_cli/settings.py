@@ -151,7 +151,7 @@ def check(kind: type[S], name: str, table: Any, origin: str) -> S:
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise ConfigError(
-                f"{origin}: there is no setting {name}.{key}", nearest(key, list(kind.model_fields))
+                f"{origin}: there is no setting {name}.{key}", nearest(key, list(kind.model_fields), name)
             ) from None
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         rule = message[0].lower() + message[1:]

@@ -161,7 +161,7 @@ def test_one_damaged_sentence_among_others_is_an_error(search: SearchStrategy) -
 
 @pytest.mark.parametrize(("width", "n_best"), [(0, 0), (0, 1), (3, 0), (3, 4), (-1, -1), (2, -1)])
 def test_more_candidates_than_the_beam_holds(width: int, n_best: int) -> None:
-    with pytest.raises(ConfigError, match=f"n-best must lie between 1 and the beam .{width}., but is {n_best}"):
+    with pytest.raises(ConfigError, match=f"--n-best must lie between 1 and the beam .{width}., but is {n_best}"):
         BeamSearch(width, n_best)
 
 

@@ -263,7 +263,7 @@ def test_the_command_in_json(nmt: Nmt) -> None:
         (("--preset", "classify-birnn"), "classify-birnn is for the task classify"),
         (("--seconds", 0), "--seconds must be above 0, but is 0"),
         (("--workers", 0), "--workers must be at least 1, but is 0"),
-        (("--set", "model.widht=3"), "did you mean width?"),
+        (("--set", "model.widht=3"), "did you mean model.width?"),
     ],
 )
 def test_what_cannot_be_measured(words: tuple[object, ...], said: str, nmt: Nmt) -> None:

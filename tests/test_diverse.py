@@ -158,7 +158,7 @@ def test_from_options() -> None:
         ({"diversity": -0.1}, "--diversity must be a finite number, not below 0, but is -0.1"),
         ({"diversity": torch.nan}, "--diversity must be a finite number, not below 0, but is nan"),
         ({"diversity": torch.inf}, "--diversity must be a finite number, not below 0, but is inf"),
-        ({"n_best": 7}, "n-best must lie between 1 and the beam (6), but is 7"),
+        ({"n_best": 7}, "--n-best must lie between 1 and the beam (6), but is 7"),
     ],
 )
 def test_what_is_out_of_range(options: dict[str, Any], said: str) -> None:

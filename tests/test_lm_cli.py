@@ -391,7 +391,7 @@ def test_a_line_of_a_stream_is_scored_behind_those_before_it(
         ),
         ("trained", ["t.en"], 2, "--input text must have a source and a text, but is given 1 file"),
         ("classifier", ["t.en"], 1, "must be a language model or a translation model, but is for the task classify"),
-        ("writer", ["t.en", "--format", "json"], 2, "format must be a known name, but is 'json'"),
+        ("writer", ["t.en", "--format", "json"], 2, "--format must be a known name, but is 'json'"),
         ("writer", ["none"], 1, "none must be a file, but there is none"),
         ("writer", ["empty"], 1, "empty must have lines, but is empty"),
         ("writer", ["latin"], 1, "latin:1 must be UTF-8"),

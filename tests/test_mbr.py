@@ -356,7 +356,7 @@ def test_what_is_drawn_unless_one_says() -> None:
     ("values", "said"),
     [
         ({"samples": 0}, "the number of samples must be at least 1, but is 0"),
-        ({"samples": 2, "n_best": 3}, "n-best must lie between 1 and the number of candidates (2), but is 3"),
+        ({"samples": 2, "n_best": 3}, "--n-best must lie between 1 and the number of candidates (2), but is 3"),
         ({"mbr_candidates": "sampel"}, "mbr-candidates must be a known name, but is 'sampel'"),
         (
             {"mbr_candidates": "beam", "samples": 9},
@@ -481,11 +481,11 @@ def test_evaluate_by_minimum_bayes_risk(trained: Path, small: Path, nmt: Nmt, tm
     ("words", "said"),
     [
         (["--samples", "0"], "the number of samples must be at least 1, but is 0"),
-        (["--samples", "2", "--n-best", "3"], "n-best must lie between 1 and the number of candidates (2), but is 3"),
+        (["--samples", "2", "--n-best", "3"], "--n-best must lie between 1 and the number of candidates (2), but is 3"),
         (["--utility", "ter"], "utility must be a known name, but is 'ter'"),
         (["--utility", "ter", "--mbr-aggregate"], "utility must be a known name, but is 'ter'"),
         (["--mbr-candidates", "greedy"], "mbr-candidates must be a known name, but is 'greedy'"),
-        (["--mbr-candidates", "beam", "--beam", "2", "--n-best", "3"], "n-best must lie between 1 and"),
+        (["--mbr-candidates", "beam", "--beam", "2", "--n-best", "3"], "--n-best must lie between 1 and"),
         (
             ["--mbr-candidates", "beam", "--seed", "3"],
             "--seed means nothing to mbr search among the candidates of a beam",

@@ -25,8 +25,12 @@ def resolved(*settings: str) -> Settings:
     ("setting", "message", "hint"),
     [
         ("trainig.seed=1", "here: there is no section [trainig]", "did you mean training?"),
-        ("training.learning_rte=1", "here: there is no setting training.learning_rte", "did you mean learning_rate?"),
-        ("model.head=2", "here: there is no setting model.head", "did you mean heads?"),
+        (
+            "training.learning_rte=1",
+            "here: there is no setting training.learning_rte",
+            "did you mean training.learning_rate?",
+        ),
+        ("model.head=2", "here: there is no setting model.head", "did you mean model.heads?"),
         (
             "model.architecture=transformr",
             "architecture must be a known name, but is 'transformr'",

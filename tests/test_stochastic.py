@@ -177,8 +177,8 @@ def test_from_options() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"n_best": 6}, "n-best must lie between 1 and the beam (5), but is 6"),
-        ({"n_best": 0}, "n-best must lie between 1 and the beam (5), but is 0"),
+        ({"n_best": 6}, "--n-best must lie between 1 and the beam (5), but is 6"),
+        ({"n_best": 0}, "--n-best must lie between 1 and the beam (5), but is 0"),
         ({"seed": -1}, "--seed must be at least 0 and below 2^63, but is -1"),
         ({"temperature": 0.0}, "the temperature must be above 0, but is 0.0"),
     ],
@@ -237,7 +237,7 @@ def test_json_says_both_scores(trained: Path, nmt: Nmt) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--n-best", "3", "--beam", "2"], "n-best must lie between 1 and the beam (2), but is 3"),
+        (["--n-best", "3", "--beam", "2"], "--n-best must lie between 1 and the beam (2), but is 3"),
         (["--temperature", "0"], "the temperature must be above 0, but is 0.0"),
         (["--seed", "-1"], "--seed must be at least 0 and below 2^63, but is -1"),
         (["--length-penalty", "0.5"], "--length-penalty means nothing to stochastic search"),

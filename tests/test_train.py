@@ -273,10 +273,10 @@ def test_where_settings_come_from(nmt: Nmt) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said", "hint"),
     [
-        (["--set", "training.learning_rte=1"], 2, "there is no setting training.learning_rte", "did you mean learning_rate?"),
+        (["--set", "training.learning_rte=1"], 2, "no setting training.learning_rte", "did you mean training.learning_rate?"),
         (["--set", "trainin.seed=1"], 2, "there is no section [trainin]", "did you mean training?"),
         (["--set", "model.heads=7"], 2, "width must be even and a multiple of heads (7)", None),
-        (["--set", "model.wdth=16"], 2, "there is no setting model.wdth", "did you mean width?"),
+        (["--set", "model.wdth=16"], 2, "there is no setting model.wdth", "did you mean model.width?"),
         (["--set", "seed"], 2, "--set must be SECTION.KEY=VALUE, but is 'seed'", "for example"),
         (["--preset", "lstm-atention"], 2, "preset must be a known name", "did you mean lstm-attention?"),
         (["--minutes", "1", "--updates", "5"], 2, "--minutes and --updates must not both be given", None),

@@ -41,7 +41,7 @@ class BeamSearch:
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_best <= self.width:
-            raise ConfigError(f"n-best must lie between 1 and the beam ({self.width}), but is {self.n_best}")
+            raise ConfigError(f"--n-best must lie between 1 and the beam ({self.width}), but is {self.n_best}")
 
     @property
     def rows(self) -> int:

@@ -50,7 +50,7 @@ class MinimumBayesRisk:
     def __post_init__(self) -> None:
         if not 1 <= self.n_best <= self.rows:
             raise ConfigError(
-                f"n-best must lie between 1 and the number of candidates ({self.rows}), but is {self.n_best}"
+                f"--n-best must lie between 1 and the number of candidates ({self.rows}), but is {self.n_best}"
             )
 
     @property

@@ -48,7 +48,7 @@ class StochasticBeam:
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_best <= self.width:
-            raise ConfigError(f"n-best must lie between 1 and the beam ({self.width}), but is {self.n_best}")
+            raise ConfigError(f"--n-best must lie between 1 and the beam ({self.width}), but is {self.n_best}")
         noise.check_seed(self.seed)
 
     @property
