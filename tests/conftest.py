@@ -69,9 +69,11 @@ def run_nmt(*arguments: object, input: str | bytes | None = None) -> Result:  # 
     """``run_nmt("score", "ref.de", input=text)`` runs the command in this process."""
     words = [str(argument) for argument in arguments]
     _note(words)
+    own, sys.argv = sys.argv, ["nmt", *words]  # a model's manifest says how it was made
     try:
         return CliRunner().invoke(app, words, input=input)
     finally:
+        sys.argv = own
         torch.set_flush_denormal(False)  # as it was: hypothesis draws no floats where the smallest ones are zero
 
 

@@ -40,7 +40,7 @@ def test_what_is_said(fixture: str, request: pytest.FixtureRequest, nmt: Nmt) ->
     assert found["vocabulary"] == f"{directory.tokenizer.size:,} {directory.settings.data.units}s"
     assert int(found["updates"]) == max(record["update"] for record in directory.metrics())
     assert re.fullmatch(r"[\d.]+ (s|min)", found["training"])
-    assert found["command"].startswith("nmt ")
+    assert found["command"].startswith("nmt train ")
     assert "torch " in found["versions"]
     assert all(line in result.stdout for line in directory.manifest.said)
 
