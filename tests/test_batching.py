@@ -96,7 +96,8 @@ def test_by_length(pairs: list[tuple[int, int]], budget: int, random: Any) -> No
     keys = [np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1)]
     batches = [batch.tolist() for batch in by_length(np.array(places, dtype=np.int64), keys, budget)]
     found = [place for batch in batches for place in batch]
-    assert found == sorted(places, key=lambda place: pairs[place])  # stable: ties keep their order
+    serpentine = {place: (first, -second if first % 2 else second) for place, (first, second) in enumerate(pairs)}
+    assert found == sorted(places, key=lambda place: serpentine[place])  # stable: ties keep their order
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(pairs[place][0] for place in batch) <= budget
     for batch, following in pairwise(batches):

@@ -94,6 +94,7 @@ def test_blank_lines_are_counted_and_do_not_stop_it(trained: Path, nmt: Nmt, tmp
         (["t.en", "latin"], 1, "latin:1 must be UTF-8"),
         (["t.en", "t.de", "-o", "no/out"], 1, "no must be a folder, but there is none"),
         (["t.en", "t.de", "-o", "."], 1, ". must be a file to write, but is a folder"),
+        (["t.en", "t.de", "-o", "t.de"], 1, "t.de must be a file of its own, but is read too"),
         (["t.en", "t.de", "--search", "bam"], 2, "search must be a known name, but is 'bam'"),
         (["t.en", "t.de", "--beam", "0"], 2, "search.beam should be greater than or equal to 1"),
         (["t.en", "t.de", "--resamples", "-1"], 2, "--resamples"),

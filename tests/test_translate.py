@@ -309,6 +309,15 @@ def test_refusals(words: list[str], code: int, said: str, trained: Path, nmt: Nm
     assert len(lines) <= 2
 
 
+def test_no_input_is_written_over(trained: Path, nmt: Nmt, tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text("one\n", encoding="utf-8")
+    result = nmt("translate", trained, path, "-o", tmp_path / "." / "in.txt")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "in.txt must be a file of its own, but is read too" in result.stderr
+    assert path.read_text(encoding="utf-8") == "one\n"
+
+
 def test_no_model(nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = nmt("translate", input="one\n")

@@ -124,9 +124,11 @@ def by_length(order: Indices, keys: Sequence[npt.NDArray[np.int64]], budget: int
     """Cut a sequence of places into batches of similar length.
 
     ``order`` is sorted by ``keys`` (the first counts most; ties keep their order) and cut so that no batch holds more than
-    ``budget`` tokens of the first key, padding counted; a longer row is a batch of its own.
+    ``budget`` tokens of the first key, padding counted; a longer row is a batch of its own. Where the first key is odd the others
+    descend: a batch that holds rows of two lengths finds their neighbours in the other keys too.
     """
-    order = order[np.lexsort([key[order] for key in reversed(keys)])]
+    first, *others = [key[order] for key in keys]
+    order = order[np.lexsort([*(np.where(first % 2, -other, other) for other in reversed(others)), first])]
     lengths = keys[0][order]
     batches, start = [], 0
     while start < len(order):

@@ -57,7 +57,7 @@ def run(job: Job) -> None:
     directory = ModelDirectory.open(job.model)
     strategy, glossary = replace(job.choice, details=form.details).strategy(directory), job.choice.terms()
     if job.output is not None:
-        files.check_output(job.output)
+        files.check_output(job.output, job.files)
     names = [str(path) for path in job.files] or [STDIN]
     at_terminal = STDIN in names and sys.stdin.isatty()
     if at_terminal:

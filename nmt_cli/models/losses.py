@@ -1,7 +1,15 @@
 """Cross entropy over a large vocabulary, without ever holding the logits of a whole batch.
 
 The logits of a batch are by far its largest tensor (4,000 tokens x 8,000 columns: 128 MB, and again for their gradient). Here
-they are made, used and forgotten in chunks that stay in the cache, and their gradient is taken in the same pass.
+they are made, used and forgotten in chunks that stay in the cache, and their gradient is taken in the same pass. With p the softmax
+of the logits z of one token, y its target and e smoothing,
+
+    total     = log sum exp z - (1 - e) z_y - e mean z
+    d total   = p - (1 - e) onehot(y) - e / V'
+       / d z
+
+of which only p is large: the other two terms are added behind the loop, for all tokens at once. Nor is p ever made: exp(z - max z)
+is read by the products as it is, and what divides it is put on their other side.
 """
 
 from typing import Any
@@ -17,24 +25,31 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float, wanted: bool
     ) -> tuple[Tensor, Tensor]:
-        columns = weight.shape[0]
-        grad_hidden, grad_weight = torch.empty_like(hidden), torch.zeros_like(weight)
-        grad_bias, total, nll = torch.zeros_like(bias), hidden.new_zeros(()), hidden.new_zeros(())
+        grad_hidden, grad_weight, grad_bias = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
+        normaliser, nll = hidden.new_zeros(()), hidden.new_zeros(())
         for start in range(0, len(hidden), CHUNK):
             rows, target = hidden[start : start + CHUNK], targets[start : start + CHUNK, None]
             logits = torch.addmm(bias, rows, weight.T)
-            normaliser = logits.logsumexp(1, keepdim=True)
-            picked = logits.gather(1, target)
-            chunk_nll = (normaliser - picked).sum()
-            nll += chunk_nll
-            total += (1 - smoothing) * chunk_nll + smoothing * (normaliser[:, 0] - logits.mean(1)).sum()
-            if wanted:  # d total / d logits = softmax - (1 - smoothing) onehot - smoothing / V'
-                slope = logits.sub_(normaliser).exp_()
-                slope -= smoothing / columns
-                slope.scatter_add_(1, target, slope.new_full(target.shape, smoothing - 1))
-                torch.mm(slope, weight, out=grad_hidden[start : start + CHUNK])
-                grad_weight.addmm_(slope.T, rows)
-                grad_bias += slope.sum(0)
+            picked, most = logits.gather(1, target), logits.amax(1, keepdim=True)
+            likely = logits.sub_(most).exp_()  # p, but for its normaliser
+            mass = likely.sum(1, keepdim=True)
+            normalisers = mass.log() + most
+            normaliser += normalisers.sum()
+            nll += (normalisers - picked).sum()
+            if wanted:
+                torch.mm(likely, weight, out=grad_hidden[start : start + CHUNK])
+                grad_hidden[start : start + CHUNK] /= mass
+                grad_weight.addmm_(likely.T, rows / mass)
+                grad_bias.addmv_(likely.T, mass.reciprocal()[:, 0])
+        uniform, right = smoothing / len(weight), 1 - smoothing
+        if wanted:
+            grad_hidden -= uniform * weight.sum(0) + right * weight[targets]
+            grad_weight -= uniform * hidden.sum(0)
+            grad_weight.index_add_(0, targets, hidden, alpha=-right)
+            grad_bias -= uniform * len(hidden)
+            grad_bias.index_add_(0, targets, hidden.new_ones(len(hidden)), alpha=-right)
+        logits_sum = hidden.sum(0) @ weight.sum(0) + len(hidden) * bias.sum()  # of all tokens and columns
+        total = right * nll + smoothing * normaliser - uniform * logits_sum
         ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         ctx.mark_non_differentiable(nll)
         return total, nll

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -35,8 +35,13 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
-def check_output(path: Path) -> None:
-    """Raises DataError, before the work is done, where a file of output could not be written after it."""
+def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Raises DataError, before the work is done, where a file of output could not be written after it, or would replace one of its
+    ``inputs``."""
+    if path.is_file() and any(other.is_file() and path.samefile(other) for other in inputs):
+        raise DataError(
+            f"{path} must be a file of its own, but is read too", "nothing is written over what it was made from"
+        )
     if path.is_dir():
         raise DataError(f"{path} must be a file to write, but is a folder")
     if not path.parent.is_dir():

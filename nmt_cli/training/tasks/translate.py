@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -135,7 +136,7 @@ class Translate:
             also = "" if against else "0 or "
             raise ConfigError(f"--resamples must be {also}at least {FEWEST_RESAMPLES}, but is {resamples}")
         if measuring.output is not None:
-            check_output(measuring.output)
+            check_output(measuring.output, map(Path, [*files, *([against] if against else [])]))
         measuring.search.strategy(directory)  # so that what is wrong with it is said before anything is read
         language = directory.manifest.languages[1]
         compared = [against] if against is not None else []
