@@ -69,7 +69,7 @@ def counted(settings: ModelSettings, batch: Any) -> float:
         loss, _ = model.loss(batch, None, smoothing=0.1)
         loss.total.backward()
     total: int = counter.get_total_flops()
-    bias = 2 * loss.count * len(model.output.weight)  # the sum that its slopes are, made by a product with a vector
+    bias: int = 2 * loss.count * len(model.output.weight)  # the sum that its slopes are, made by a product with a vector
     return (total - bias) / 1e9
 
 
