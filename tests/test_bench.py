@@ -69,7 +69,8 @@ def counted(settings: ModelSettings, batch: Any) -> float:
         loss, _ = model.loss(batch, None, smoothing=0.1)
         loss.total.backward()
     total: int = counter.get_total_flops()
-    bias: int = 2 * loss.count * len(model.output.weight)  # the sum that its slopes are, made by a product with a vector
+    # The slope of a bias is a sum, but is made by a product with a vector.
+    bias: int = 2 * loss.count * len(model.output.weight)
     return (total - bias) / 1e9
 
 
