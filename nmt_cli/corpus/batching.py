@@ -144,16 +144,16 @@ def by_length(order: Indices, keys: Sequence[npt.NDArray[np.int64]], budget: int
 def epoch(lengths: Sequence[npt.NDArray[np.int64]], *, budget: int, seed: int, number: int) -> list[Indices]:
     """The batches of one epoch, each an array of places, in the order in which they are learnt from.
 
-    Rows are shuffled, then sorted by length inside windows of a hundred batches (bucketing is worth a factor of two on short
-    sentences; windows keep batches different from epoch to epoch), and the batches are shuffled again.
+    Rows are shuffled, then sorted by length inside equal windows of about a hundred batches (bucketing is worth a factor of two on
+    short sentences; windows keep batches different from epoch to epoch), and the batches are shuffled again.
 
     ``lengths``: of each row, EOS counted, the column that counts most first, (n,) each. ``budget``: tokens of that column in a
     batch, padding counted.
     """
     draw = np.random.Generator(np.random.Philox(key=[seed, number]))
     shuffled = draw.permutation(len(lengths[0]))
-    window = max(1, int(100 * budget / max(1.0, float(lengths[0].mean()))))
+    windows = max(1, round(int(lengths[0].sum()) / (100 * budget)))
     batches: list[Indices] = []
-    for start in range(0, len(shuffled), window):
-        batches += by_length(shuffled[start : start + window], lengths, budget)
+    for window in np.array_split(shuffled, windows):
+        batches += by_length(window, lengths, budget)
     return [batches[place] for place in draw.permutation(len(batches))]

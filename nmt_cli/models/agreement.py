@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt_cli.models.losses import CHUNK
+from nmt_cli.models.losses import CHUNK, subtract_truth
 
 
 class _Agreement(torch.autograd.Function):
@@ -28,26 +28,29 @@ class _Agreement(torch.autograd.Function):
         smoothing: float,
         weight: float,
     ) -> tuple[Tensor, Tensor]:
-        passes = (one, other)
-        slopes = tuple(torch.empty_like(hidden) for hidden in passes)
+        passes, slopes = (one, other), (torch.empty_like(one), torch.empty_like(other))
         grad_table, grad_bias = torch.zeros_like(table), torch.zeros_like(bias)
-        total, nll = one.new_zeros(()), one.new_zeros(())
+        nll, uniform_nll, divergence = one.new_zeros(()), one.new_zeros(()), one.new_zeros(())
         for start in range(0, len(one), CHUNK):
             rows, target = slice(start, start + CHUNK), targets[start : start + CHUNK, None]
             logs = [torch.log_softmax(torch.addmm(bias, hidden[rows], table.T), 1) for hidden in passes]
-            for hidden, slope, log, against in zip(passes, slopes, logs, reversed(logs), strict=True):
-                chance, apart = log.exp(), log - against
-                divergence = (chance * apart).sum(1, keepdim=True)
-                chunk_nll = -log.gather(1, target).sum()
-                nll += chunk_nll / 2
-                total += ((1 - smoothing) * chunk_nll - smoothing * log.mean(1).sum()) / 2
-                total += weight / 4 * divergence.sum()
-                grad = weight / 4 * (chance * (apart - divergence + 1) - against.exp())
-                grad += (chance - smoothing / log.shape[1]) / 2
-                grad.scatter_add_(1, target, grad.new_full(target.shape, (smoothing - 1) / 2))
+            nll -= sum(log.gather(1, target).sum() for log in logs) / 2
+            uniform_nll -= sum(log.mean(1).sum() for log in logs) / 2
+            chances = [log.exp() for log in logs]
+            apart = torch.sub(*logs)
+            for hidden, slope, chance, other_chance, sign in zip(
+                passes, slopes, chances, chances[::-1], (1, -1), strict=True
+            ):
+                own = sign * torch.einsum("rv,rv->r", chance, apart)[:, None]  # KL(p, q)
+                divergence += own.sum()
+                grad = apart.mul(sign * weight / 4).add_(1 / 2 + weight / 4 * (1 - own)).mul_(chance)
+                grad.sub_(other_chance, alpha=weight / 4)
                 torch.mm(grad, table, out=slope[rows])
                 grad_table.addmm_(grad.T, hidden[rows])
                 grad_bias += grad.sum(0)
+        for hidden, slope in zip(passes, slopes, strict=True):
+            subtract_truth(hidden, table, targets, smoothing, 1 / 2, (slope, grad_table, grad_bias))
+        total = (1 - smoothing) * nll + smoothing * uniform_nll + weight / 4 * divergence
         ctx.save_for_backward(*slopes, grad_table, grad_bias)
         ctx.mark_non_differentiable(nll)
         return total, nll

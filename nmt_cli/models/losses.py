@@ -41,15 +41,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 grad_hidden[start : start + CHUNK] /= mass
                 grad_weight.addmm_(likely.T, rows / mass)
                 grad_bias.addmv_(likely.T, mass.reciprocal()[:, 0])
-        uniform, right = smoothing / len(weight), 1 - smoothing
         if wanted:
-            grad_hidden -= uniform * weight.sum(0) + right * weight[targets]
-            grad_weight -= uniform * hidden.sum(0)
-            grad_weight.index_add_(0, targets, hidden, alpha=-right)
-            grad_bias -= uniform * len(hidden)
-            grad_bias.index_add_(0, targets, hidden.new_ones(len(hidden)), alpha=-right)
+            subtract_truth(hidden, weight, targets, smoothing, 1, (grad_hidden, grad_weight, grad_bias))
         logits_sum = hidden.sum(0) @ weight.sum(0) + len(hidden) * bias.sum()  # of all tokens and columns
-        total = right * nll + smoothing * normaliser - uniform * logits_sum
+        total = (1 - smoothing) * nll + smoothing * (normaliser - logits_sum / len(weight))
         ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         ctx.mark_non_differentiable(nll)
         return total, nll
@@ -58,6 +53,23 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         return grad_hidden * grads[0], grad_weight * grads[0], grad_bias * grads[0], None, None, None
+
+
+def subtract_truth(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    smoothing: float,
+    share: float,
+    grads: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    """Take from the gradients of ``hidden`` (M, D), ``weight`` (V', D) and the bias (V',), which are those of the normalisers, what
+    is the same whatever is predicted: a ``share`` of (1 - e) onehot(y) + e / V' for each token."""
+    right, uniform = share * (1 - smoothing), share * smoothing / len(weight)
+    grad_hidden, grad_weight, grad_bias = grads
+    grad_hidden -= right * weight[targets] + uniform * weight.sum(0)
+    grad_weight.index_add_(0, targets, hidden, alpha=-right).sub_(uniform * hidden.sum(0))
+    grad_bias.index_add_(0, targets, hidden.new_ones(len(hidden)), alpha=-right).sub_(uniform * len(hidden))
 
 
 def cross_entropy(
