@@ -61,6 +61,11 @@ class ModelSettings(Section):
     architecture: str
     dropout: float = Field(default=0.1, ge=0.0, le=0.95)
 
+    @property
+    def exports(self) -> tuple[str, ...]:
+        """The toolkits that can run such a model: see ``nmt export``."""
+        return ()
+
     def build(self, sizes: Sizes) -> Any:
         """A model with fresh weights: each Config says how."""
         raise TypeError(f"{type(self).__name__} must define build({sizes})")

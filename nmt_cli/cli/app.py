@@ -23,6 +23,7 @@ from nmt_cli.cli import (
     classify,
     compare,
     evaluate,
+    export,
     generate,
     inspect,
     logprob,
@@ -148,6 +149,7 @@ app.command("classify")(classify.classify)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
 app.command("attention")(attention.attention)
+app.command("export", cls=CorpusCommand)(export.export)
 app.command("bench")(bench.bench)
 
 

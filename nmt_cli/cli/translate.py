@@ -41,6 +41,9 @@ def translate(
     ] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Answer each line at once, as at a terminal.")] = False,
     workers: WorkersOption = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="nmt, or ctranslate2, of a MODEL that nmt export has written for it.")
+    ] = "nmt",
 ) -> None:
     """Translate: one line in, one line out, in order, blank for blank.
 
@@ -55,4 +58,4 @@ def translate(
     from nmt_cli.inference.job import Job, run
 
     choice = replace(search.choice(), details=Details(token_scores, alignment, attention))
-    run(Job(model, tuple(files or ()), output, choice, format_, prefix, stream, workers, figures))
+    run(Job(model, tuple(files or ()), output, choice, format_, prefix, stream, workers, figures, engine))

@@ -19,6 +19,7 @@ from nmt_cli.search import STRATEGIES
 from nmt_cli.search.base import Search
 from nmt_cli.search.constrained import Constrained, ConstrainedBeam
 from nmt_cli.search.options import SearchOptions
+from nmt_cli.search.restricted import Restricted
 from nmt_cli.settings import SearchSettings, check
 from nmt_cli.text.tokenizer import Tokenizer
 
@@ -65,13 +66,13 @@ class Choice:
         """How many candidates of each line are wanted."""
         return int(self.typed.get("n_best", 1))
 
-    def strategy(self, directory: ModelDirectory) -> Search:
+    def strategy(self, directory: ModelDirectory) -> Restricted:
         """The search that is asked for, within its restrictions.
 
         Raises:
             ConfigError: an option out of range, or one that the search does not know.
         """
-        options = self._options(directory)
+        options = self.options(directory)
         if self.together.layer is not None and not (self.details.looks or options.coverage):
             raise ConfigError("--layer means nothing where nobody asks what the model looks at", _LOOKS)
         search: Search = STRATEGIES[self.name].of(options)
@@ -87,8 +88,8 @@ class Choice:
         """The glossary. Raises DataError where its file is none."""
         return Glossary() if self.glossary is None else Glossary.read(self.glossary)
 
-    def _options(self, directory: ModelDirectory) -> SearchOptions:
-        """What was typed over what the model's settings say."""
+    def options(self, directory: ModelDirectory) -> SearchOptions:
+        """What was typed over what the model's settings say. Raises ConfigError likewise."""
         if self.n_best < 1:
             raise ConfigError(f"--n-best must be at least 1, but is {self.n_best}")
         kind = STRATEGIES[self.name]

@@ -16,12 +16,12 @@ from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
 from nmt_cli.errors import DataError
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
+from nmt_cli.inference.engines import ENGINES, OWN
 from nmt_cli.inference.flags import SPLIT, TERM
 from nmt_cli.inference.formats import FORMATS, Figures, Row
 from nmt_cli.inference.glossary import Glossary
 from nmt_cli.inference.translator import Line, Translation, Translator
 from nmt_cli.runs import files
-from nmt_cli.runs.directory import ModelDirectory
 
 
 def no_figures(texts: Sequence[str]) -> dict[str, Any]:
@@ -43,19 +43,20 @@ class Job:
     stream: bool = False
     workers: int | None = None
     figures: Figures = no_figures  # of the candidates of a line
+    engine: str = OWN
 
 
 def run(job: Job) -> None:
     """Translate all lines, in order.
 
     Raises:
-        ConfigError: an option out of range, or one that the search does not know.
+        ConfigError: an option out of range, or one that the search or the engine does not know.
         DataError: a file that cannot be read, a JSON line that is none.
         ModelError: no model, or one that does not translate.
     """
     form = FORMATS[job.format].of(job.figures, job.choice.details)
-    directory = ModelDirectory.open(job.model)
-    strategy, glossary = replace(job.choice, details=form.details).strategy(directory), job.choice.terms()
+    engine = ENGINES[job.engine].open(job.model, replace(job.choice, details=form.details))
+    glossary = job.choice.terms()
     if job.output is not None:
         files.check_output(job.output, job.files)
     names = [str(path) for path in job.files] or [STDIN]
@@ -68,9 +69,7 @@ def run(job: Job) -> None:
         if job.prefixes:
             rows = starmap(_prefixed, enumerate(rows, 1))
         head = [] if one_by_one else list(islice(rows, workers.WORTHWHILE))
-        translator = stack.enter_context(
-            workers.translator(directory, strategy, lines=len(head), wanted=job.workers, together=job.choice.together)
-        ).knowing(glossary)
+        translator = stack.enter_context(engine.translator(len(head), job.workers)).knowing(glossary)
         if one_by_one:
             translator = translator.immediate()
         out = stack.enter_context(_output(job.output))

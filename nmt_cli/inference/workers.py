@@ -36,6 +36,13 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def how_many(lines: int, wanted: int | None) -> int:
+    """As are ``wanted``, or as are worth it for so many lines. Raises ConfigError for less than one."""
+    if wanted is not None and wanted < 1:
+        raise ConfigError(f"--workers must be at least 1, but is {wanted}")
+    return wanted or (available_cores() if lines >= WORTHWHILE else 1)
+
+
 @contextmanager
 def translator(
     directory: ModelDirectory,
@@ -51,9 +58,7 @@ def translator(
         ConfigError: less than one process.
         ModelError: a model that does not translate.
     """
-    if wanted is not None and wanted < 1:
-        raise ConfigError(f"--workers must be at least 1, but is {wanted}")
-    count = wanted or (available_cores() if lines >= WORTHWHILE else 1)
+    count = how_many(lines, wanted)
     if count == 1:
         torch.set_flush_denormal(True)
         yield Translator.open(directory.path, strategy, together)

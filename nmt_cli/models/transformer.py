@@ -123,6 +123,11 @@ class TransformerConfig(TransformerSettings):
     autoregression: Autoregression = "attention"  # how decoder layers look back at what was produced; ssru: recurrently
     tie: Tie = "three-way"  # one table for source, target and output; or for target and output
 
+    @property
+    def exports(self) -> tuple[str, ...]:
+        """CTranslate2 knows no SSRU."""
+        return ("ctranslate2",) if self.autoregression == "attention" else ()
+
     def build(self, sizes: Sizes) -> EncoderDecoder[TransformerState]:
         """A model with fresh weights."""
         source, target, output = tables(self.tie, sizes.vocabulary, self.width)

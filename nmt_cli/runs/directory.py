@@ -53,6 +53,11 @@ class ModelDirectory:
             hint = f"the model comes first, as in nmt translate MODEL FILE; {makes}" if path.is_file() else makes
             raise ModelError(f"{path} must be a model directory, but {what}", hint)
         directory = cls(path)
+        if (toolkit := directory.manifest.exported) is not None:
+            raise ModelError(
+                f"{path} must be a model of nmt itself, but was exported to {toolkit}",
+                f"nmt translate {path} --engine {toolkit} runs it",
+            )
         if not (path / WEIGHTS).is_file():
             if directory.manifest.finished:
                 raise ModelError(

@@ -36,6 +36,7 @@ class Manifest:
     alignment_layer: int | None = None  # of a decoder of several, from 1; None: there is no choice, or none was made
     origin: Origin | None = None  # of the weights that the training began with; None: fresh ones
     averaged: tuple[Origin, ...] = ()  # whose mean the weights are
+    exported: str | None = None  # the toolkit whose weights these are; None: our own
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 

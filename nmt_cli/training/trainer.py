@@ -115,6 +115,10 @@ def _introduce(learner: Learner, corpus: PreparedCorpus, settings: Settings, pre
         f"{settings.model.architecture}, {parameters:,} parameters, {corpus.tokenizer.size:,} {settings.data.units}s"
         f"{f', {processes} processes' if processes > 1 else ''}{f', from {pretrained}' if pretrained else ''}"
     )
+    others = settings.model.exports
+    console.say(
+        f"can be exported to {' and '.join(others)} (nmt export)" if others else "cannot be exported to other toolkits"
+    )
 
 
 def _finish(directory: ModelDirectory, manifest: Manifest, task: Task) -> int:

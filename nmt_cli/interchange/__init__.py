@@ -1,0 +1,1 @@
+"""Models of other toolkits: taken in, and given out."""
