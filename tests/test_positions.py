@@ -13,6 +13,7 @@ from nmt_cli.models.positions import (
     SinusoidalPositions,
     Sinusoids,
     sinusoids,
+    timing_signals,
 )
 from tests import oracles
 
@@ -132,3 +133,14 @@ def test_nowhere() -> None:
     vectors, heads = values(B, T, D), values(B, H, T, D)
     assert Positions()(vectors, torch.arange(T)) is vectors
     assert Positions().turn(torch.arange(T))(heads) is heads
+
+
+@pytest.mark.parametrize("width", [2, 6, 8])
+def test_timing_signals_are_the_formula_of_tensor2tensor(width: int) -> None:
+    half = width // 2
+    table = Sinusoids(width, timing_signals)(torch.arange(600))
+    for position in range(0, 600, 7):
+        for column in range(half):
+            angle = position / 10_000 ** (column / max(1, half - 1))
+            assert abs(float(table[position, column]) - math.sin(angle)) < 1e-6
+            assert abs(float(table[position, half + column]) - math.cos(angle)) < 1e-6

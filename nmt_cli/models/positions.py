@@ -14,6 +14,8 @@ from torch.nn import functional
 
 Turn = Callable[[Tensor], Tensor]
 """What positions do to queries or keys (B, H, T, D/H): same shape."""
+Formula = Callable[[int, int], Tensor]
+"""Position signals of a length and a width."""
 
 
 def sinusoids(length: int, width: int) -> Tensor:
@@ -26,21 +28,30 @@ def sinusoids(length: int, width: int) -> Tensor:
     return signal
 
 
+def timing_signals(length: int, width: int) -> Tensor:
+    """(length, width) as Tensor2Tensor and Marian have them: all sines, then all cosines, rates from 1 to 1 / 10,000."""
+    position = torch.arange(length, dtype=torch.float64)[:, None]
+    half = width // 2
+    rate = torch.exp(torch.arange(half, dtype=torch.float64) * (-math.log(10_000) / max(1, half - 1)))
+    return torch.cat([torch.sin(position * rate), torch.cos(position * rate)], 1)
+
+
 class Sinusoids(nn.Module):
     """Position signals of any length: the table grows when a longer sequence comes, and is no parameter."""
 
     table: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, formula: Formula = sinusoids) -> None:
         super().__init__()
         self.width = width
-        self.register_buffer("table", sinusoids(512, width).float(), persistent=False)
+        self.formula = formula
+        self.register_buffer("table", formula(512, width).float(), persistent=False)
 
     def forward(self, positions: Tensor) -> Tensor:
         """positions (...) long -> (..., width)"""
         longest = int(positions.max()) + 1 if positions.numel() else 0
         if longest > len(self.table):
-            grown = sinusoids(2 ** math.ceil(math.log2(longest)), self.width)
+            grown = self.formula(2 ** math.ceil(math.log2(longest)), self.width)
             # By way of float32, as at first: what was there stays, to the bit.
             self.table = grown.float().to(self.table)
         return functional.embedding(positions, self.table)
@@ -68,9 +79,9 @@ class Positions(nn.Module):
 class SinusoidalPositions(Positions):
     """Sines and cosines of geometric wavelengths are added (Vaswani et al. 2017, section 3.5): any length, nothing to learn."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, formula: Formula = sinusoids) -> None:
         super().__init__()
-        self.signals = Sinusoids(width)
+        self.signals = Sinusoids(width, formula)
 
     def forward(self, vectors: Tensor, positions: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)"""

@@ -16,13 +16,20 @@ from nmt_cli.models.cache import SlotPasts
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import FeedForward, GatedFeedForward, Output
 from nmt_cli.models.past import Pasts, TransformerState
-from nmt_cli.models.positions import LearnedPositions, Positions, RotaryPositions, SinusoidalPositions
+from nmt_cli.models.positions import (
+    LearnedPositions,
+    Positions,
+    RotaryPositions,
+    SinusoidalPositions,
+    timing_signals,
+)
 from nmt_cli.models.residual import PostNorm, PreNorm, Residual
 from nmt_cli.models.ssru import SSRU
 from nmt_cli.models.ssru_cells import CellPasts
 from nmt_cli.models.stacks import DecoderLayer, Embedding, EncoderLayer, TransformerDecoder, TransformerEncoder
 from nmt_cli.models.tying import Tie, tables
 from nmt_cli.settings import ModelSettings, Sizes
+from nmt_cli.text.tokenizer import EOS, UNK
 
 M = TypeVar("M", bound=nn.Module)
 Autoregression = Literal["attention", "ssru"]
@@ -35,10 +42,13 @@ class TransformerSettings(ModelSettings):
     width: int = Field(default=128, ge=2)  # D
     heads: int = Field(default=4, ge=1)  # of each attention
     feed_forward: int = Field(default=256, ge=1)  # inner width of the feed-forward layers
-    activation: Literal["relu", "gelu", "swiglu"] = "relu"  # in them; swiglu has a third matrix of that inner width
+    # in them; swiglu has a third matrix of that inner width
+    activation: Literal["relu", "gelu", "swish", "swiglu"] = "relu"
     residual: Literal["pre-norm", "post-norm"] = "pre-norm"  # x + f(norm(x)), or norm(x + f(x)) as it was first
     norm: Literal["layernorm", "rmsnorm"] = "layernorm"  # rmsnorm neither centres nor shifts
-    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"  # rotary: in self-attention alone
+    norm_epsilon: float = Field(default=1e-5, gt=0, lt=1)  # what layernorm adds to a variance
+    # timing: sinusoids as Marian has them; rotary: in self-attention alone
+    positions: Literal["sinusoidal", "timing", "learned", "rotary"] = "sinusoidal"
     max_positions: int = Field(default=512, ge=1)  # length of the learned table; what stands behind it shares its end
     attention_dropout: float = Field(default=0.0, ge=0, le=0.95)  # on attention weights
     activation_dropout: float = Field(default=0.0, ge=0, le=0.95)  # inside the feed-forward layers
@@ -89,7 +99,7 @@ class TransformerSettings(ModelSettings):
     def _transform(self) -> Residual[nn.Module]:
         if self.activation == "swiglu":
             return self._wrapped(GatedFeedForward(self.width, self.feed_forward, self.activation_dropout))
-        activation = {"relu": nn.ReLU, "gelu": nn.GELU}[self.activation]()
+        activation = {"relu": nn.ReLU, "gelu": nn.GELU, "swish": nn.SiLU}[self.activation]()
         return self._wrapped(FeedForward(self.width, self.feed_forward, activation, self.activation_dropout))
 
     def _wrapped(self, sublayer: M) -> Residual[M]:
@@ -97,7 +107,9 @@ class TransformerSettings(ModelSettings):
         return kind(sublayer, self._new_norm(), self.dropout)
 
     def _new_norm(self) -> nn.Module:
-        return nn.LayerNorm(self.width) if self.norm == "layernorm" else nn.RMSNorm(self.width, eps=_EPSILON)
+        if self.norm == "layernorm":
+            return nn.LayerNorm(self.width, eps=self.norm_epsilon)
+        return nn.RMSNorm(self.width, eps=_EPSILON)
 
     def _last_norm(self) -> nn.Module:
         return self._new_norm() if self.residual == "pre-norm" else nn.Identity()
@@ -110,6 +122,8 @@ class TransformerSettings(ModelSettings):
             return LearnedPositions(self.max_positions, self.width)
         if self.positions == "rotary":
             return RotaryPositions(self.width // self.heads)
+        if self.positions == "timing":
+            return SinusoidalPositions(self.width, timing_signals)
         return SinusoidalPositions(self.width)
 
 
@@ -135,4 +149,4 @@ class TransformerConfig(TransformerSettings):
         decoder = self.decoder(
             target, self.decoder_layers, autoregression=self.autoregression, word_dropout=self.word_dropout
         )
-        return EncoderDecoder(encoder, decoder, Output(output))
+        return EncoderDecoder(encoder, decoder, Output(output, UNK if sizes.unknown else EOS))
