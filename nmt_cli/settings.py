@@ -30,7 +30,8 @@ class Section(BaseModel):
 class DataSettings(Section):
     """Which lines are used and how text becomes ids."""
 
-    units: Literal["subword", "word", "character"] = "subword"  # what text is cut into; translation takes subwords
+    # what text is cut into; translation takes subwords; pieces are those of an imported model
+    units: Literal["subword", "word", "character", "piece"] = "subword"
     vocabulary: int | None = Field(default=None, ge=5, le=1_000_000)  # ids at most; None: by the data
     max_length: int = Field(default=256, ge=4, le=4096)  # longer pairs are dropped; longer input is split (in subwords)
     max_ratio: float = Field(default=9.0, gt=1.0)  # pairs whose lengths differ by a larger factor are dropped

@@ -17,7 +17,7 @@ from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import shifted
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.text.normalize import normalize
-from nmt_cli.text.tokenizer import EOS
+from nmt_cli.text.tokenizer import EOS, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Looker:
         Raises DataError for a blank line, or one that is too long for the model.
         """
         tokenizer = self.directory.tokenizer
-        ids = self._encoded("the sentence", source)
+        ids = self._encoded("the sentence", source, tokenizer)
         if target is not None:
-            written: Sequence[int] = (*self._encoded("--target", target), EOS)
+            written: Sequence[int] = (*self._encoded("--target", target, tokenizer.target), EOS)
         else:
             written = self.engine.search([Piece(tuple(ids), 0)])[0][0].tokens
         model = cast("EncoderDecoder[Any]", self.engine.model)
@@ -68,8 +68,8 @@ class Looker:
         names = tuple(tokenizer.pieces([*ids, EOS])), tuple(tokenizer.pieces(written))
         return AttentionMap(*names, tuple(map(tuple, weights[0].tolist())))
 
-    def _encoded(self, name: str, line: str) -> list[int]:
-        ids, longest = self.directory.tokenizer.encode(normalize(line)), self.directory.settings.data.max_length
+    def _encoded(self, name: str, line: str, tokenizer: Tokenizer) -> list[int]:
+        ids, longest = tokenizer.encode(normalize(line)), self.directory.settings.data.max_length
         if not 0 < len(ids) <= longest:
             raise DataError(f"{name} must have 1 to {longest} subwords, but has {len(ids):,}")
         return ids

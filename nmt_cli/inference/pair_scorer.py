@@ -53,14 +53,15 @@ class PairScorer:
             for asked, each in zip(window, parts, strict=True):
                 scored = [value for _, target in each for value in found[next(numbers)][: len(target)]]
                 tokens = tuple(token for _, target in each for token in target)
-                yield Scored(asked.text, tokens, tuple(scored), otherwise(self.tokenizer, asked))
+                yield Scored(asked.text, tokens, tuple(scored), otherwise(self.tokenizer.target, asked))
 
     def _parts(self, window: Sequence[Asked]) -> list[list[tuple[Ids, Ids]]]:
         """Source and target of each text, EOS last: usually one pair, none if both are blank."""
         free = [place for place, asked in enumerate(window) if asked.tokens is None]
         lines = list(dict.fromkeys(window[place].source for place in free))
         sources = dict(zip(lines, self.tokenizer.encode_all(lines), strict=True))
-        targets = dict(zip(free, self.tokenizer.encode_all([window[place].text for place in free]), strict=True))
+        encode = self.tokenizer.target.encode_all
+        targets = dict(zip(free, encode([window[place].text for place in free]), strict=True))
         found: list[list[tuple[Ids, Ids]]] = []
         for place, asked in enumerate(window):
             if asked.tokens is None:

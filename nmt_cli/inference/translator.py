@@ -166,7 +166,7 @@ class Translator:
     def _pieces(self, number: int, line: Line) -> list[Piece]:
         """A line in ids, in as many pieces as it needs; a prefix begins the first of them."""
         parts = in_pieces(self.tokenizer, line.text, self.max_length)
-        prefix = tuple(self.tokenizer.encode(line.prefix))
+        prefix = tuple(self.tokenizer.target.encode(line.prefix))
         return [
             Piece(
                 tuple(part),
@@ -180,7 +180,8 @@ class Translator:
         """What the glossary wants for a piece."""
         if not self.glossary.terms:
             return ()
-        return tuple(tuple(self.tokenizer.encode(term)) for term in self.glossary.wanted(self.tokenizer.decode(part)))
+        encode, wanted = self.tokenizer.target.encode, self.glossary.wanted(self.tokenizer.decode(part))
+        return tuple(tuple(encode(term)) for term in wanted)
 
     def _sources(self, line: str, pieces: Sequence[Piece]) -> list[Side]:
         """What is read of each piece of a line, words numbered through."""

@@ -81,6 +81,11 @@ class PlainTokenizer(ABC):
         """How many ids there are: V, the special ones counted."""
         return len(self.units)
 
+    @property
+    def target(self) -> Self:
+        """Itself: one list is for both sides."""
+        return self
+
     def encode(self, text: str) -> list[int]:
         """The ids of a line, without BOS and EOS; UNK for what is not in the list."""
         return [self._ids.get(unit, UNK) for unit in self.split(normalize(text))]

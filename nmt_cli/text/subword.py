@@ -70,6 +70,11 @@ class SubwordTokenizer:
         """How many ids there are: V, the special ones counted."""
         return int(self._processor.get_piece_size())
 
+    @property
+    def target(self) -> "SubwordTokenizer":
+        """Itself: one model cuts both sides."""
+        return self
+
     def encode(self, text: str) -> list[int]:
         """The ids of a line, whatever is in it, without BOS and EOS; the empty list for a blank line."""
         return list(self._processor.encode(clean(text)))
@@ -94,7 +99,7 @@ class SubwordTokenizer:
         found: list[str] = []
         for bytes_, run in groupby(map(int, ids), lambda index: BYTE <= index < LEARNT):
             if bytes_:
-                found += _spelt(bytes(index - BYTE for index in run))
+                found += spelt(bytes(index - BYTE for index in run))
             else:
                 found += [self.pieces([index])[0].replace(MARK, " ") if index > EOS else "" for index in run]
         return found
@@ -155,7 +160,7 @@ def clean(text: str) -> str:
     return normalize(text).replace(MARK, _INSTEAD)
 
 
-def _spelt(values: bytes) -> list[str]:
+def spelt(values: bytes) -> list[str]:
     """What each of some bytes in a row adds."""
     decoder = getincrementaldecoder("utf-8")("replace")
     return [decoder.decode(bytes([value]), place == len(values)) for place, value in enumerate(values, 1)]

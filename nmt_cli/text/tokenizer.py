@@ -31,6 +31,10 @@ class Tokenizer(Protocol):
     def size(self) -> int:
         """How many ids there are: V, the special ones counted."""
 
+    @property
+    def target(self) -> "Tokenizer":
+        """What cuts the text of the other side, where a model reads otherwise than it writes; else itself. The ids are the same."""
+
     def encode(self, text: str) -> list[int]:
         """The ids of a line, whatever is in it, without BOS and EOS; the empty list for a blank line."""
 

@@ -9,5 +9,6 @@ UNITS: Registry[type[Tokenizer]] = Registry(
         "subword": "nmt_cli.text.subword:SubwordTokenizer",
         "word": "nmt_cli.text.plain:WordTokenizer",
         "character": "nmt_cli.text.plain:CharacterTokenizer",
+        "piece": "nmt_cli.text.pieces:PieceTokenizer",
     },
 )

@@ -81,7 +81,8 @@ def gradient_flow(directory: ModelDirectory, columns: Sequence[Sequence[str]], s
     """
     settings = directory.settings
     ask, reach = PROBES[directory.manifest.task], Reach(steps, settings.data.max_length)
-    rows = [directory.tokenizer.encode_all([normalize(line) for line in column]) for column in columns]
+    sides = (directory.tokenizer, directory.tokenizer.target)
+    rows = [side.encode_all([normalize(line) for line in column]) for side, column in zip(sides, columns, strict=False)]
     with torch.random.fork_rng(devices=()):  # nobody else's random numbers depend on a look inside
         torch.manual_seed(settings.training.seed)
         both: tuple[Model, ...] = (build(settings, directory.sizes), directory.model())

@@ -241,8 +241,8 @@ def evaluate(directory: ModelDirectory, texts: Texts, choice: Choice, *, resampl
 
 def mean_loss(directory: ModelDirectory, sources: Sequence[str], targets: Sequence[str]) -> float:
     """Nats for each target subword, EOS counted; lines that the model cannot take, blank or over-long, are left out."""
-    encode, longest = directory.tokenizer.encode_all, directory.settings.data.max_length
-    pairs = zip(encode(list(sources)), encode(list(targets)), strict=True)
+    tokenizer, longest = directory.tokenizer, directory.settings.data.max_length
+    pairs = zip(tokenizer.encode_all(list(sources)), tokenizer.target.encode_all(list(targets)), strict=True)
     kept = [pair for pair in pairs if all(0 < len(side) <= longest for side in pair)]
     total, count = _nll(cast("Decodable[Any]", directory.model()), [s for s, _ in kept], [t for _, t in kept])
     return total / max(1, count)
