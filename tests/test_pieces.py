@@ -1,13 +1,10 @@
 """The tokenizer of an imported model: SentencePiece models of its own over a table."""
 
-from collections.abc import Iterable
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.settings import DataSettings
@@ -18,27 +15,12 @@ from nmt_cli.text.tokenizer import EOS, UNK
 from nmt_cli.text.units import UNITS
 from nmt_cli.text.vocabulary import count_words
 
-ENGLISH = ["the red house is here .", "a blue horse was there .", "old trees are gone .", "is the house old ?"] * 5
-GERMAN = ["das rote Haus ist hier .", "ein blaues Pferd war dort .", "alte Bäume sind fort .", "ist das Haus alt ?"] * 5
-
-
-def sentencepiece(lines: Iterable[str], *, bytes_: bool = False, size: int = 300) -> bytes:
-    """A model as Marian trains them: unigram, ``</s>`` first, normalised by SentencePiece."""
-    model = BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=iter(lines), model_writer=model, vocab_size=size, hard_vocab_limit=False, model_type="unigram",
-        bos_id=-1, pad_id=-1, eos_id=0, unk_id=1, byte_fallback=bytes_, minloglevel=2,
-    )  # fmt: skip
-    return model.getvalue()
+from .marian import ENGLISH, GERMAN, pieces, sentencepiece
 
 
 def table(*models: bytes) -> list[str]:
-    """All pieces of some models."""
-    found = dict.fromkeys(SPECIALS)
-    for model in models:
-        processor = SentencePieceProcessor(model_proto=model)
-        found |= dict.fromkeys(processor.id_to_piece(number) for number in range(processor.get_piece_size()))
-    return list(found)
+    """All pieces of some models, in our order."""
+    return [*SPECIALS, *pieces(*models)[2:]]
 
 
 READER, WRITER = sentencepiece(ENGLISH), sentencepiece(GERMAN)

@@ -25,6 +25,7 @@ from nmt_cli.cli import (
     evaluate,
     export,
     generate,
+    import_,
     inspect,
     logprob,
     preprocess,
@@ -150,6 +151,7 @@ app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
 app.command("attention")(attention.attention)
 app.command("export", cls=CorpusCommand)(export.export)
+app.command("import")(import_.import_)
 app.command("bench")(bench.bench)
 
 

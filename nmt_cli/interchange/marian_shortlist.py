@@ -1,0 +1,65 @@
+"""The shortlist of a student: for each source piece the target pieces that it may become, as a word aligner has seen them.
+
+    u64 {magic, checksum, how many of the most frequent are always there, how many for each, n, m} | n u64 places | m u32 ids
+
+The ids of the source piece i are those from place i to place i + 1. It is kept in our ids, beside the model: nothing depends on it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmt_cli.errors import ModelError
+from nmt_cli.text.tokenizer import UNK
+
+FILE = "shortlist.safetensors"
+MAGIC = 0xF11A48D5013417F5
+
+_HEAD = struct.Struct("<6Q")
+
+
+def is_shortlist(head: bytes) -> bool:
+    """Whether a file that begins so is one."""
+    return head[:8] == struct.pack("<Q", MAGIC)
+
+
+def read_shortlist(path: Path, rows: Sequence[int]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """In our ids: ``places`` (V + 1,) and ``targets`` (m,), of which a source id has those from its place to the next.
+
+    And ``frequent``: how many ids from UNK on are candidates of any source. ``rows``: of each of our ids from UNK on, that of
+    Marian's. Raises ModelError for a file that is damaged or of another model.
+    """
+    content = path.read_bytes()
+    if len(content) < _HEAD.size:
+        raise ModelError(f"{path} must be a shortlist, but has {len(content)} bytes")
+    _, _, frequent, _, count, length = _HEAD.unpack_from(content)
+    wanted = _HEAD.size + 8 * count + 4 * length
+    if len(content) != wanted:
+        raise ModelError(f"{path} must have {wanted:,} bytes, as it says, but has {len(content):,}", "fetch it again")
+    size = len(rows)
+    places = np.frombuffer(content, "<u8", count, _HEAD.size)
+    targets = np.frombuffer(content, "<u4", length, _HEAD.size + 8 * count)
+    if count != size + 1 or frequent > size or (length and int(targets.max()) >= size):
+        raise ModelError(f"{path} must be for the {size:,} entries of the vocabulary, but is for {max(0, count - 1):,}")
+    if int(places[0]) or int(places[-1]) != length or (places[1:] < places[:-1]).any():
+        raise ModelError(f"{path} must have places that rise from 0 to {length:,}, but they do not")
+    return _ours(places.astype(np.int64), targets, np.asarray(rows)), {"frequent": str(frequent)}
+
+
+def _ours(
+    places: np.ndarray[tuple[int], np.dtype[np.int64]],
+    targets: np.ndarray[tuple[int], np.dtype[np.uint32]],
+    rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+) -> dict[str, Tensor]:
+    """Lists by our ids, of our ids, ascending."""
+    ids = np.empty(len(rows), np.int64)
+    ids[rows] = np.arange(UNK, UNK + len(rows))
+    lists = [np.sort(ids[targets[places[row] : places[row + 1]]]) for row in rows]
+    ends = np.cumsum([0] * (UNK + 1) + [len(each) for each in lists])
+    return {"places": torch.from_numpy(ends), "targets": torch.from_numpy(np.concatenate(lists))}
