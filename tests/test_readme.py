@@ -21,6 +21,7 @@ from typer.main import get_command
 
 from nmt_cli.cli.app import app
 from tests.demo import Demo
+from tests.marian import write_opus
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -83,7 +84,7 @@ def cut(name: str, count: int, folder: Path, called: str) -> None:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """What the reader has: a corpus, lines to translate with a human translation, a test set, another system's output."""
+    """What the reader has: a corpus, lines to translate with a human translation, a test set, another system's output and model."""
     cut("train", 120, tmp_path, "corpus")
     cut("test", 6, tmp_path, "test")
     labelled = zip(
@@ -93,6 +94,7 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "labelled.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in list(labelled)[:120]), encoding="utf-8")
     for name, source in (("input.txt", "test.en"), ("reference.de", "test.de"), ("baseline.de", "test.en")):
         (tmp_path / name).write_bytes((tmp_path / source).read_bytes())
+    write_opus(tmp_path / "opus-mt-en-de")
     (tmp_path / "bin").mkdir()
     wrapper = tmp_path / "bin" / "nmt"
     wrapper.write_text(WRAPPER, encoding="utf-8")
