@@ -169,7 +169,7 @@ def test_the_peak_is_a_figure() -> None:
 
 
 def _rank(team: Team) -> tuple[int, int, float]:
-    return team.share.rank, team.share.size, team.sum([torch.ones(1)], [team.share.rank + 1.0])[0]
+    return team.share.rank, team.share.size, team.sum([team.share.rank + 1.0])[0]
 
 
 def _refuse(team: Team) -> None:

@@ -52,12 +52,6 @@ def test_it_equals_torch_without_decay_of_vectors() -> None:
         torch.testing.assert_close(mine, wanted)
 
 
-def test_gradients_are_forgotten() -> None:
-    parts = model()
-    run(parts, Adam(parts, SETTINGS), 1, 1)
-    assert all(parameter.grad is None for parameter in parts.parameters())
-
-
 def test_its_state_goes_on_with_the_same_bits() -> None:
     straight, stopped = model(), model()
     run(straight, Adam(straight, SETTINGS), 1, 8)

@@ -79,7 +79,7 @@ class _Translation:
         found = []
         for engine in engines:
             _search(engine, batches, _WARM * self.seconds)
-            team.sum([torch.zeros(1)], [0.0])  # everybody has come so far
+            team.sum([0.0])  # everybody has come so far
             found.append(_search(engine, batches, self.seconds))
         return found
 

@@ -43,12 +43,17 @@ class WatchedTeam(Team):
         """As in Team."""
         return self.team.share
 
-    def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
+    def sum(self, figures: Sequence[float]) -> list[float]:
         """As in Team."""
         self.watch.lap("backward")
-        found = self.team.sum(gradients, figures)
+        found = self.team.sum(figures)
         self.watch.lap("exchange")
         return found
+
+    def add_up(self, gradients: Tensor) -> None:
+        """As in Team."""
+        self.team.add_up(gradients)
+        self.watch.lap("exchange")
 
     def tell(self, word: Word) -> None:
         """As in Team."""

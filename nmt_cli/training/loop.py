@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 
-import torch
-
 from nmt_cli.models.base import Carry, Model
 from nmt_cli.settings import TrainingSettings
+from nmt_cli.training.gradients import Gradients
 from nmt_cli.training.lesson import Lesson
 from nmt_cli.training.optimizer import Adam
 from nmt_cli.training.stream import Place, Update, seed_torch
 from nmt_cli.training.team import Team
+
+_LEAST = 1e-6  # of a norm: what has no gradient is not clipped
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,11 @@ def train(
         Diverged: for all processes of a team at the same update.
         NMTError: another process of the team has ended.
     """
-    carry = done.carry
+    carry, gradients = done.carry, Gradients(model)
     for number, update in enumerate(stream, done.updates + 1):
         started = time.perf_counter()
         model.train()
+        gradients.forget()
         total, nll, count = 0.0, 0.0, 0
         for index, batch in enumerate(update.batches):
             if batch is None:  # fewer rows than processes
@@ -76,11 +78,12 @@ def train(
             loss, carry = lesson(batch, carry)
             loss.total.backward()  # type: ignore[no-untyped-call]
             total, nll, count = total + loss.total.item(), nll + loss.nll.item(), count + loss.count
-        total, nll, tokens = team.sum(optimizer.gradients(), (total, nll, count))
-        optimizer.scale(1 / tokens)  # sums and a count until here: the division happens once
-        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm))
+        total, nll, tokens = team.sum((total, nll, count))
+        team.add_up(gradients.flat)
+        norm = gradients.norm() / tokens  # sums and a count until here: the division happens once
         if not (isfinite(total) and isfinite(norm)):
             raise Diverged(number, total / tokens, norm)
+        gradients.scale(min(1.0, settings.clip_norm / max(norm, _LEAST)) / tokens)
         learning_rate = rate(number)
         optimizer.step(learning_rate)
         seconds = time.perf_counter() - started

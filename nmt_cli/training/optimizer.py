@@ -25,23 +25,11 @@ class Adam:
             fused=True,
         )
 
-    def gradients(self) -> list[Tensor]:
-        """Of all parameters, in their order; zero where a parameter had no part in the loss."""
-        for parameter in self.parameters.values():
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        return [parameter.grad for parameter in self.parameters.values() if parameter.grad is not None]
-
-    def scale(self, factor: float) -> None:
-        """Multiply all gradients."""
-        torch._foreach_mul_(self.gradients(), factor)
-
     def step(self, rate: float) -> None:
-        """Move the weights against their gradients, and forget the gradients."""
+        """Move the weights against their gradients."""
         for group in self._inner.param_groups:
             group["lr"] = rate
         self._inner.step()
-        self._inner.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
         """``exp_avg.NAME`` and ``exp_avg_sq.NAME`` for each parameter that has been moved."""
@@ -53,8 +41,7 @@ class Adam:
         }
 
     def load(self, state: Mapping[str, Tensor], updates: int) -> None:
-        """Go on from the state behind so many updates; before the first there is none. Gradients of before are forgotten."""
-        self._inner.zero_grad(set_to_none=True)
+        """Go on from the state behind so many updates; before the first there is none."""
         self._inner.state.clear()
         for name, parameter in self.parameters.items() if updates else ():
             moments = {moment: state[f"{moment}.{name}"].clone() for moment in _MOMENTS}

@@ -74,8 +74,12 @@ class Team(Protocol):
         """What this one reads of every batch."""
         ...
 
-    def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
-        """Add up, over all processes, gradients (in place) and figures."""
+    def sum(self, figures: Sequence[float]) -> list[float]:
+        """Of the figures of all processes."""
+        ...
+
+    def add_up(self, gradients: Tensor) -> None:
+        """In place: the sum of those of all processes."""
         ...
 
     def tell(self, word: Word) -> None:
@@ -105,10 +109,12 @@ class Alone:
 
     share: Share = field(default_factory=Share)
 
-    def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
+    def sum(self, figures: Sequence[float]) -> list[float]:
         """They are the sums."""
-        del gradients
         return list(figures)
+
+    def add_up(self, gradients: Tensor) -> None:
+        """They are the sums."""
 
     def tell(self, word: Word) -> None:
         """Nobody listens."""
@@ -138,22 +144,17 @@ class Group:
     share: Share
     channel: distributed.ProcessGroup
 
-    def sum(self, gradients: Sequence[Tensor], figures: Sequence[float]) -> list[float]:
-        """As in Team. One message for all gradients: the models of this house are small."""
+    def sum(self, figures: Sequence[float]) -> list[float]:
+        """As in Team."""
         sums = torch.tensor(figures, dtype=torch.float64)
         with _company():
             distributed.all_reduce(sums, group=self.channel)
-        if gradients:
-            self._add_up(gradients)
         return [float(value) for value in sums]
 
-    def _add_up(self, gradients: Sequence[Tensor]) -> None:
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+    def add_up(self, gradients: Tensor) -> None:
+        """As in Team. One message for all of them: the models of this house are small."""
         with _company():
-            distributed.all_reduce(flat, group=self.channel)
-        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
+            distributed.all_reduce(gradients, group=self.channel)
 
     def tell(self, word: Word) -> None:
         """As in Team."""

@@ -89,7 +89,7 @@ class Translate:
         decodable = cast("Decodable[Any]", model)
         dev, language = self.corpus.dev, self.corpus.languages[1]
         own = range(len(dev))[team.share.rows]
-        nll, tokens = team.sum((), _nll(decodable, *([dev[side].ids(i) for i in own] for side in ("source", "target"))))
+        nll, tokens = team.sum(_nll(decodable, *([dev[side].ids(i) for i in own] for side in ("source", "target"))))
         nll /= max(1, tokens)
         sources, references = _texts(dev)
         engine = Engine(decodable, Greedy(), self.limit)

@@ -67,7 +67,7 @@ def _training(settings: Settings) -> dict[str, Any]:
         "adam_betas": [settings.training.beta1, settings.training.beta2],
         "scheduling": "warmupinversesquareroot",
         "learning_rate": 1e-4,
-        "learning_rate_min": 1e-9,
+        "learning_rate_min": 0.0,  # a small number is written as 1e-09, which YAML reads as a string
         "learning_rate_warmup": 400,
         "normalization": "tokens",
         "loss": "crossentropy",
