@@ -142,9 +142,9 @@ def _table(results: Results, ours: Sequence[Ours]) -> None:
 
 
 def _share(found: Sequence[Learning]) -> str:
-    gflops = _middle([one.gflops or 0.0 for one in found])
-    peak = max(one.peak for one in found)
-    return f"{gflops:6.1f} useful GFLOP/s = {100 * gflops / peak:.0f} % of {peak:.0f}"
+    gflops, peak = _middle([one.gflops or 0.0 for one in found]), _middle([one.peak for one in found])
+    share = _middle([one.efficiency or 0.0 for one in found])  # each time of the peak in the same minute
+    return f"{gflops:6.1f} useful GFLOP/s = {100 * share:.0f} % of {peak:.0f}"
 
 
 def _middle(values: Sequence[float]) -> float:
