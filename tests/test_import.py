@@ -194,3 +194,14 @@ def test_folders_that_hold_no_model(student: Path, opus: Path, nmt: Nmt, tmp_pat
     refused("beam-size must be a whole number, but is 'many'", several)
     result = nmt("import", "fairseq", student, "-o", tmp_path / "model")
     assert (result.exit_code, "TOOLKIT must be a known name, but is 'fairseq'" in result.stderr) == (2, True)
+
+
+def test_it_goes_on_to_another_toolkit(opus: Path, nmt: Nmt, tmp_path: Path) -> None:
+    """In and out again: what CTranslate2 computes is proved to be the imported model, each side cut by its own pieces."""
+    pytest.importorskip("ctranslate2")
+    assert nmt("import", "marian", opus, "-o", tmp_path / "model").exit_code == 0
+    for side, lines in (("en", marian.ENGLISH), ("de", marian.GERMAN)):
+        (tmp_path / f"dev.{side}").write_text("".join(f"{line}\n" for line in lines[:4]), encoding="utf-8")
+    words = ("--to", "ctranslate2", "-o", tmp_path / "out", "--dev", tmp_path / "dev.en", tmp_path / "dev.de")
+    result = nmt("export", tmp_path / "model", *words)
+    assert result.exit_code == 0, result.stderr

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nmt_cli.corpus.files import LABEL
+from nmt_cli.corpus.files import LABEL, TARGET
 from nmt_cli.corpus.filters import LengthFilter
 from nmt_cli.corpus.report import SplitCounts
 from nmt_cli.corpus.rows import TEXT, RowWriter, id_type, write_rows
@@ -45,6 +45,8 @@ class Encoding:
     def of(cls, columns: Sequence[str], tokenizer: Tokenizer, labels: Labels | None) -> Encoding:
         """By a tokenizer; ``labels``: those of a column that holds them."""
         encode: dict[str, Encode] = dict.fromkeys(columns, tokenizer.encode_all)
+        if TARGET in encode:
+            encode[TARGET] = tokenizer.target.encode_all
         if labels is not None:
             encode[LABEL] = labels.encode_all
         return cls(encode, id_type(tokenizer.size))

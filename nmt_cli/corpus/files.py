@@ -16,6 +16,8 @@ ANY_UNITS = ("subword", "word", "character")
 
 LABEL = "label"
 """The column that holds no text but one of a few names."""
+TARGET = "target"
+"""The column of translations."""
 
 
 class RowFiles(Protocol):

@@ -8,8 +8,8 @@ from nmt_cli.settings import DataSettings
 from nmt_cli.text.subword import LONGEST
 
 BLANK = "blank"
-_LONGEST = {"subword": LONGEST, "word": math.inf, "character": 1}
-"""Characters of the longest unit."""
+_LONGEST = {"subword": LONGEST, "word": math.inf, "character": 1, "piece": math.inf}
+"""Characters of the longest unit; unknown ones in a row are one piece."""
 
 
 def held_out(key: str) -> str:

@@ -62,7 +62,9 @@ def _arranged(
             "it belongs to another model",
         )
     rows = (*special, *(place for place in range(size) if place not in special))
-    table = [*SPECIALS, *(entries[row] for row in rows[len(special) :])]
+    # OPUS-MT has an entry <pad> of its own, which is as good as any other: it must not be called what ours is called.
+    names = [entries[row] + (str(row) if entries[row] in SPECIALS else "") for row in rows[len(special) :]]
+    table = [*SPECIALS, *names]
     damaged = [entry for entry in table if "\n" in entry or not _is_text(entry)]
     if damaged and not (models and all(map(_is_text, damaged))):
         raise ModelError(f"{path} must hold words of one line, but holds {damaged[0]!r:.60}")
