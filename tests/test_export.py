@@ -37,6 +37,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rmsnorm": {"norm": "rmsnorm", "tie": "none"},
     "post-norm with rmsnorm": {"residual": "post-norm", "norm": "rmsnorm"},
     "gelu": {"activation": "gelu"},
+    "as Marian's": {
+        "residual": "post-norm", "activation": "swish", "positions": "timing", "norm_epsilon": 1e-6, "tie": "two-way",
+    },
     "swiglu": {"activation": "swiglu"},
     "learned": {"positions": "learned", "max_positions": 20},
     "rotary": {"positions": "rotary"},
