@@ -147,7 +147,7 @@ def test_several_processes_begin_with_the_same_weights(trained: Path, nmt: Nmt) 
     one, two = (read_tensors(Path(f"m{workers}", FOLDER, "last.safetensors"))[0] for workers in (1, 2))
     for name, value in one.items():
         if name.startswith("weights."):
-            torch.testing.assert_close(two[name], value, rtol=0, atol=1e-4)
+            torch.testing.assert_close(two[name], value, rtol=0, atol=1e-3)
 
 
 @pytest.mark.usefixtures("here")

@@ -457,7 +457,11 @@ def test_two_workers_choose_what_one_chooses(trained: Path, nmt: Nmt, sentences:
 def test_a_line_is_translated_alike_wherever_it_stands_in_its_batch(trained: Path, nmt: Nmt, sentences: str) -> None:
     """Noise depends on the number of the line: the same lines, with others behind them."""
     longer = sentences + "Your brother is a teacher, and his house is very old.\n" * 5
-    assert ask(nmt, trained, longer, *SAMPLED)[:10] == ask(nmt, trained, sentences, *SAMPLED)
+    for one, other in zip(
+        ask(nmt, trained, longer, *SAMPLED)[:10], ask(nmt, trained, sentences, *SAMPLED), strict=True
+    ):
+        assert float(one.pop("log_prob")) == pytest.approx(float(other.pop("log_prob")), abs=1e-4)  # the last digit
+        assert one == other
 
 
 def test_evaluate_by_minimum_bayes_risk(trained: Path, small: Path, nmt: Nmt, tmp_path: Path) -> None:
