@@ -167,7 +167,13 @@ def test_what_it_is_chosen_by(trained: Path, near: Near, nmt: Nmt) -> None:
 
 
 def test_what_does_not_fit(
-    trained: Path, trained_lstm: Path, bottleneck: Path, writer: Path, near: Near, nmt: Nmt
+    trained: Path,
+    trained_lstm: Path,
+    bottleneck: Path,
+    writer: Path,
+    near: Near,
+    nmt: Nmt,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refused(code: int, said: str, *words: object) -> None:
         result = nmt("average", *words)
@@ -187,6 +193,11 @@ def test_what_does_not_fit(
     Path("mine").mkdir()
     Path("mine/notes.txt").write_text("mine", encoding="utf-8")
     refused(2, "mine must be empty or a model directory, but is something else", trained, plus, "-o", "mine", "--force")
+    Path("bare").mkdir()
+    there = plus.resolve()
+    with monkeypatch.context() as patch:
+        patch.chdir("bare")
+        refused(2, ". must be another folder than the one that nmt runs in", trained, there, "-o", ".")
     assert not Path("out").exists()
     taken = near(trained, "taken", 1)
     refused(2, "taken must be empty, but holds a model", trained, plus, "-o", taken)

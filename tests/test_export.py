@@ -342,10 +342,13 @@ def refused(nmt: Nmt, model: Path, found: str, folder: Path) -> None:
     assert not (folder / "out").exists()
 
 
-def test_what_is_typed_wrongly(trained: Path, nmt: Nmt, tmp_path: Path) -> None:
+def test_what_is_typed_wrongly(trained: Path, nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
     (tmp_path / "taken").write_text("mine", encoding="utf-8")
     for options, error in (
         (("--to", "ctranslate", "-o", tmp_path / "x"), "error: --to must be a known name, but is 'ctranslate'\nhint: did you mean"),
+        (("--to", "ctranslate2", "-o", "."), "error: . must be another folder than the one that nmt runs in\nhint: -o NAME"),
         (("--to", "ctranslate2", "--output", tmp_path), "error: " f"{tmp_path} must be a new folder"),
         (("--to", "ctranslate2", "-o", tmp_path / "taken"), "error: " f"{tmp_path / 'taken'} must be a new folder"),
         (

@@ -145,9 +145,12 @@ def test_several_processes_begin_with_the_same_weights(trained: Path, nmt: Nmt) 
         result = nmt("train", "b.en", "b.de", "-o", f"m{workers}", *words)
         assert result.exit_code == 0, result.stderr
     one, two = (read_tensors(Path(f"m{workers}", FOLDER, "last.safetensors"))[0] for workers in (1, 2))
-    for name, value in one.items():
-        if name.startswith("weights."):
-            torch.testing.assert_close(two[name], value, rtol=0, atol=1e-3)
+    # Adam divides by the size of a gradient: one that is all but 0 is blown up with its rounding. The gradients are what agrees.
+    means = [name for name in one if ".exp_avg." in name]
+    assert max(float(one[name].abs().max()) for name in means) > 1e-3
+    assert max(float((two[name] - one[name]).abs().max()) for name in means) < 1e-6
+    weights = torch.cat([(two[name] - one[name]).abs().flatten() for name in one if name.startswith("weights.")])
+    assert int((weights > 1e-5).sum()) <= len(weights) // 1000
 
 
 @pytest.mark.usefixtures("here")

@@ -137,7 +137,9 @@ def test_a_damaged_shortlist(place: int, value: int, said: str, student: Path, n
     assert not (tmp_path / "model").exists()
 
 
-def test_a_model_is_not_written_over(model: Path, student: Path, nmt: Nmt, tmp_path: Path) -> None:
+def test_a_model_is_not_written_over(
+    model: Path, student: Path, nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = shutil.copytree(model, tmp_path / "made")
     result = nmt("import", "marian", student, "-o", made)
     assert (result.exit_code, "--force replaces it" in result.stderr) == (2, True)
@@ -149,6 +151,12 @@ def test_a_model_is_not_written_over(model: Path, student: Path, nmt: Nmt, tmp_p
         result = nmt("import", "marian", student, *words)
         assert result.exit_code == 2, result.stderr
     assert (other / "thesis.txt").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    result = nmt("import", "marian", student, "-o", ".")
+    assert (result.exit_code, result.stderr.split("\n")[0]) == (
+        2, "error: . must be another folder than the one that nmt runs in"
+    )  # fmt: skip
 
 
 def test_languages(student: Path, nmt: Nmt, tmp_path: Path) -> None:

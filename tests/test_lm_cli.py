@@ -209,7 +209,10 @@ def test_stopped_in_the_middle_of_anything(name: str, window: int, here: Path, n
         (["kinds.tsv", "--task", "classify", "--set", "training.window=20"], 2, "means nothing to the task classify"),
         (["a.en", "--task", "lm", "--set", "training.window=-1"], 2, "training.window should be greater than or equal to 0"),
         (["a.en", "a.de", "--set", "data.units=word"], 2, "data.units must be subword for the task translate, but is word"),
-        (["a.en", "--task", "lm", "--set", "data.units=words"], 2, "data.units should be 'subword', 'word', 'character'"),
+        (
+            ["a.en", "--task", "lm", "--set", "data.units=words"], 2,
+            "data.units should be 'subword', 'word', 'character' or 'piece', but is 'words'",
+        ),
         (["a.en", "--task", "lm", "--languages", "en de"], 2, "--languages must be one language code, but is 'en de'"),
         (["a.en", "--task", "ml"], 2, "task must be a known name, but is 'ml'"),
         (["a.en", "--task"], 2, "option '--task' requires an argument"),

@@ -16,7 +16,7 @@ from nmt_cli.corpus.pairs import PairFiles
 from nmt_cli.corpus.prepare import Inputs, check_output, prepare
 from nmt_cli.corpus.report import Report
 from nmt_cli.corpus.split import SmallestHashes, held_out_size
-from nmt_cli.errors import DataError
+from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.settings import DataSettings
 from nmt_cli.text.subword import learn
 from nmt_cli.text.vocabulary import count_words
@@ -302,6 +302,15 @@ def test_a_tokenizer_can_be_brought_along(tmp_path: Path) -> None:
     tokenizer = learn(count_words(["other words"]), size=280)
     prepare(Inputs(pair(tmp_path, SOURCE, TARGET)), tmp_path / "out", DataSettings(), tokenizer=tokenizer)
     assert PreparedCorpus.open(tmp_path / "out").tokenizer.size == tokenizer.size
+
+
+def test_no_folder_takes_the_place_of_the_one_that_is_worked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for force in (False, True):
+        with pytest.raises(ConfigError, match=r"^\. must be another folder than the one that nmt runs in$"):
+            check_output(Path(), replace=force)
 
 
 def test_what_may_be_replaced(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from nmt_cli.corpus.filters import LengthFilter
 from nmt_cli.corpus.report import SPLITS, Report
 from nmt_cli.corpus.split import held_out_size
 from nmt_cli.corpus.spool import HASHES, Part, Spool, spool_rows
-from nmt_cli.corpus.staging import staged
+from nmt_cli.corpus.staging import check_place, staged
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.settings import DataSettings
 from nmt_cli.text.labels import FILE as LABELS
@@ -141,7 +141,9 @@ def check_units(inputs: Inputs, settings: DataSettings) -> None:
 
 
 def check_output(folder: Path, replace: bool) -> None:
-    """An empty folder may be replaced; with ``replace`` a prepared corpus too. Raises DataError for anything else."""
+    """An empty folder may be replaced; with ``replace`` a prepared corpus too. Raises DataError for anything else, and ConfigError
+    for the folder that the command runs in."""
+    check_place(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / MANIFEST).is_file():

@@ -6,6 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from nmt_cli.errors import ConfigError
+
+
+def check_place(folder: Path) -> None:
+    """Raises ConfigError for a place that no other folder can take: the one that the command runs in."""
+    if folder.exists() and folder.samefile("."):
+        raise ConfigError(f"{folder} must be another folder than the one that nmt runs in", "-o NAME makes one in it")
+
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:

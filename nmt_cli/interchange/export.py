@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nmt_cli import console
-from nmt_cli.corpus.staging import staged
+from nmt_cli.corpus.staging import check_place, staged
 from nmt_cli.errors import ConfigError, ModelError, nearest
 from nmt_cli.interchange.proof import Proof, Trial
 from nmt_cli.registry import Registry
@@ -90,6 +90,7 @@ def _check_kind(directory: ModelDirectory, to: str, toolkit: Toolkit) -> None:
 
 def _check_output(output: Path) -> None:
     """Raises ConfigError where something is there already."""
+    check_place(output)
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise ConfigError(f"{output} must be a new folder, but there is something", "-o names another one")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nmt_cli.errors import ConfigError
 from nmt_cli.registry import Registry
-from nmt_cli.runs.manifest import FILE as MANIFEST
+from nmt_cli.runs.lock import locked
+from nmt_cli.runs.room import check_free
 
 
 @dataclass(frozen=True)
@@ -32,20 +33,10 @@ def run(toolkit: str, wanted: Import) -> None:
         ModelError: whatever the importer of the toolkit refuses.
     """
     importer = IMPORTERS[toolkit]
-    _check_output(wanted)
-    importer(wanted)
-
-
-def _check_output(wanted: Import) -> None:
-    """Raises ConfigError for anything that is there, unless it is a model that is to be replaced."""
-    output = wanted.output
-    if output.resolve() == wanted.folder.resolve():
-        raise ConfigError(f"{output} must be another folder than the one that is imported", "-o names another folder")
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return
-    if not (output / MANIFEST).is_file():
+    if wanted.output.resolve() == wanted.folder.resolve():
         raise ConfigError(
-            f"{output} must be empty or a model directory, but is something else", "-o names another folder"
+            f"{wanted.output} must be another folder than the one that is imported", "-o names another folder"
         )
-    if not wanted.force:
-        raise ConfigError(f"{output} must be empty, but holds a model", "--force replaces it; -o names another folder")
+    check_free(wanted.output, wanted.force)
+    with locked(wanted.output):
+        importer(wanted)

@@ -20,10 +20,10 @@ from nmt_cli.runs.kept import Kept
 from nmt_cli.runs.lock import locked
 from nmt_cli.runs.manifest import command_line
 from nmt_cli.runs.origin import Origin
+from nmt_cli.runs.room import check_free
 from nmt_cli.runs.vocabulary import Vocabulary
 from nmt_cli.settings import differences
 from nmt_cli.training import processor
-from nmt_cli.training.request import check_room
 from nmt_cli.training.soup import Ingredient, Soup, Taste, greedy, last, mean
 from nmt_cli.training.tasks import TASKS
 from nmt_cli.training.team import Alone
@@ -73,9 +73,7 @@ def _check_output(averaging: Averaging) -> None:
     output, models = averaging.output, {path.resolve() for path in averaging.models}
     if output.resolve() in models:
         raise ConfigError(f"{output} must be another model than those that are averaged", "-o names another folder")
-    check_room(output)
-    if output.exists() and any(output.iterdir()) and not averaging.force:
-        raise ConfigError(f"{output} must be empty, but holds a model", "--force replaces it; -o names another folder")
+    check_free(output, averaging.force)
 
 
 def _check_alike(directories: Sequence[ModelDirectory]) -> None:

@@ -21,7 +21,6 @@ from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest, command_line
 from nmt_cli.runs.origin import Origin
 from nmt_cli.settings import DataSettings, Settings, Table, check, differences, merge, resolve
-from nmt_cli.text.units import UNITS
 from nmt_cli.training import autopilot
 from nmt_cli.training.presets import preset
 from nmt_cli.training.pretrained import Pretrained
@@ -88,20 +87,6 @@ def check_beginning(request: Request) -> None:
     if old != new:
         said = [each or "fresh weights" for each in (old, new)]
         raise ConfigError(f"{request.output} was begun from {said[0]}, not from {said[1]}", _ANEW)
-
-
-def check_room(folder: Path) -> None:
-    """Refuse to write into something else's folder."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} must be a folder for the model, but is a file")
-    # what begins so is of a killed preparation
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(f".{CORPUS}.")]
-    ours = any((folder / UNITS[name].file).is_file() for name in UNITS) or is_prepared(folder / CORPUS)
-    if entries and (is_prepared(folder) or not ours):
-        what = "a prepared corpus" if is_prepared(folder) else "something else"
-        raise ConfigError(f"{folder} must be empty or a model directory, but is {what}", "-o names another folder")
 
 
 def clear(folder: Path) -> None:

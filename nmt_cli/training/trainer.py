@@ -14,6 +14,7 @@ from nmt_cli.runs.directory import CORPUS, WEIGHTS, ModelDirectory
 from nmt_cli.runs.lock import locked
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest
+from nmt_cli.runs.room import check_room
 from nmt_cli.settings import Settings
 from nmt_cli.training import processor
 from nmt_cli.training.interruption import noticed
@@ -22,7 +23,6 @@ from nmt_cli.training.pretrained import Pretrained
 from nmt_cli.training.request import (
     Request,
     check_beginning,
-    check_room,
     check_settings,
     clear,
     corpus_of,
