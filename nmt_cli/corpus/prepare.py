@@ -143,15 +143,14 @@ def check_units(inputs: Inputs, settings: DataSettings) -> None:
 def check_output(folder: Path, replace: bool) -> None:
     """An empty folder may be replaced; with ``replace`` a prepared corpus too. Raises DataError for anything else, and ConfigError
     for the folder that the command runs in."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        if not (folder / MANIFEST).is_file():
+            raise DataError(
+                f"{folder} must not exist or be a prepared corpus, but is something else", "choose another name"
+            )
+        if not replace:
+            raise DataError(f"{folder} must not exist, but is a prepared corpus already", "--force replaces it")
     check_place(folder)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / MANIFEST).is_file():
-        raise DataError(
-            f"{folder} must not exist or be a prepared corpus, but is something else", "choose another name"
-        )
-    if not replace:
-        raise DataError(f"{folder} must not exist, but is a prepared corpus already", "--force replaces it")
 
 
 def _spool_all(files: Mapping[str, RowFiles], folder: Path, lengths: LengthFilter) -> dict[str, Spool]:
