@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,13 @@ def run_nmt(*arguments: object, input: str | bytes | None = None) -> Result:  # 
 def nmt() -> Nmt:
     """The command in this process: see ``run_nmt``."""
     return run_nmt
+
+
+@pytest.fixture(autouse=True)
+def threads_are_left_as_they_were() -> Iterator[None]:
+    """Two threads round otherwise than one: whoever left another number behind would change the bits of the tests that follow."""
+    yield
+    assert torch.get_num_threads() == 1
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,12 @@ import torch
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ModelError
+from nmt_cli.inference.ctranslate2 import Loaded, Request
 from nmt_cli.inference.translator import Piece
 from nmt_cli.interchange import proof
 from nmt_cli.interchange.proof import Proof, Trial
 from nmt_cli.runs.directory import CORPUS, ModelDirectory, weights_of
+from nmt_cli.runs.exported import open_exported
 from nmt_cli.runs.manifest import Manifest
 from nmt_cli.search.base import Hypothesis
 from nmt_cli.text.tokenizer import EOS
@@ -209,6 +211,15 @@ def test_log_probabilities_are_those_of_the_tokens(
         assert result.exit_code == 0, result.stderr
         said = [json.loads(line)["log_prob"] for line in found.read_text(encoding="utf-8").splitlines()]
         assert list(map(float, lines_of(result.stdout))) == pytest.approx(said, abs=1e-2)
+
+
+def test_it_leaves_the_threads_of_torch_alone(exported: Path) -> None:
+    """Both listen to one OpenMP, and what torch computes in two threads is rounded otherwise than in one."""
+    for workers in (1, 2):
+        loaded = Loaded.open(open_exported(exported, "ctranslate2"), workers=workers)
+        assert torch.get_num_threads() == 1
+        assert list(loaded.run(Request(), [[Piece((5, 6), 0)]]))
+        assert torch.get_num_threads() == 1
 
 
 def test_the_folder_stands_alone(exported: Path, nmt: Nmt, tmp_path: Path, sentences: list[str]) -> None:

@@ -18,6 +18,8 @@ from math import fsum
 from pathlib import Path
 from typing import Any, NamedTuple, Self, cast
 
+import torch
+
 from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.errors import ConfigError, DataError, ModelError
 from nmt_cli.inference.choice import Choice
@@ -125,7 +127,7 @@ class Loaded:
     @classmethod
     def open(cls, directory: ModelDirectory, *, workers: int) -> Self:
         """So many batches at once; what is left of the cores shares the work on each. Raises ModelError where it is damaged."""
-        threads = max(1, available_cores() // workers)
+        threads, before = max(1, available_cores() // workers), torch.get_num_threads()
         try:
             engine = package().Translator(
                 str(directory.path), device="cpu", inter_threads=workers, intra_threads=threads
@@ -135,6 +137,8 @@ class Loaded:
                 f"{directory.path} must be a whole model of CTranslate2, but: {error}",
                 "copy the folder again as a whole",
             ) from None
+        finally:  # it tells OpenMP its number of threads on the thread that loads, and torch listens to the same OpenMP
+            torch.set_num_threads(before)
         names = tuple(directory.tokenizer.pieces(range(directory.tokenizer.size)))
         ids = {name: place for place, name in enumerate(names)}
         limit = cast("LengthLimit", directory.manifest.limit)
