@@ -38,8 +38,9 @@ demo: install
 ladder: install
 	@$(BIN)/python tests/ladder.py
 
+# Files in their own order: by number of tests the README, one test of three minutes, would come last, with one process at work.
 test: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check .

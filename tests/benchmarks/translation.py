@@ -1,74 +1,216 @@
-"""Translation throughput of a model directory, with the share of the machine's peak that does useful work.
+"""How fast models translate: our engine and CTranslate2 with the same weights, beam and lengths, in turns.
 
-    python -m tests.benchmarks.translation MODEL SOURCE [REFERENCE]
+    python -m tests.benchmarks.translation [MODEL ...] [--source FILE --reference FILE] [--rounds 3] [--single 100]
 
-The baseline is the GEMM peak of the same number of threads, measured in the same run: useful work is counted as
-``nmt_cli/bench/work.py`` says. Without arguments a ``transformer-small`` is trained for a
-few updates on the embedded corpus, which says something about the machine and nothing about translations.
+Greedy and beam 5; all lines at once, and one line at a time in a running process. CTranslate2 comes in float32 and in int8, each
+with as many workers as there are cores and with one whose operators share the cores, with MKL and without (CT2_USE_MKL): the best
+of these four is what we are held against, in the same rounds. Useful work is counted as ``nmt_cli/bench/work.py`` says; the peak is
+that of matrix products in as many processes, in the same minute. Without a model one of each kind is trained for ten minutes on
+Multi30k, where it lies beside the repository, or on the phrasebook, and is kept in the cache folder.
 """
 
+from __future__ import annotations
+
+import argparse
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from nmt_cli.bench.peak import measured_peak
 from nmt_cli.bench.work import work_of
-from nmt_cli.corpus.pairs import PairFiles
-from nmt_cli.corpus.prepare import Inputs
 from nmt_cli.corpus.reader import read_lines
 from nmt_cli.evaluation.metrics import bleu
 from nmt_cli.inference import workers
+from nmt_cli.interchange.export import QUANTIZATIONS, Export
+from nmt_cli.interchange.export import run as export
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.search import STRATEGIES
-from nmt_cli.search.options import SearchOptions
-from nmt_cli.training.presets import preset
-from nmt_cli.training.request import Request
-from nmt_cli.training.trainer import run
-from tests.benchmarks.corpora import PHRASEBOOK
+from tests.benchmarks.contest import Results, Unavailable, contest
+from tests.benchmarks.corpora import pairs
+from tests.benchmarks.engines import Answer, Request, ask
+from tests.benchmarks.peers.environment import cache
 
-ROUNDS = 3
-
-
-def main(model: Path | None = None, source: Path | None = None, reference: Path | None = None) -> None:
-    """Print the table."""
-    if model is not None and source is not None:
-        _measure(model, source, reference)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        files = PairFiles((PHRASEBOOK / "train.en", PHRASEBOOK / "train.de"))
-        table = {**preset("transformer-small"), "training": {"updates": 300, "warmup": 100, "validate_every": 300}}
-        run(Request(Inputs(files), Path(folder) / "model", preset="transformer-small", table=table))
-        _measure(Path(folder) / "model", PHRASEBOOK / "test.en", PHRASEBOOK / "test.de")
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "transformer-small": ("transformer-small",),
+    "deep-shallow": ("transformer-small", "model.encoder_layers=6", "model.decoder_layers=1"),
+    "transformer-ssru": ("transformer-ssru",),
+    "lstm-attention": ("lstm-attention",),
+}
+"""Name -> preset and settings."""
+BEAMS = {"greedy": 1, "beam 5": 5}
+_OURS = "ours"
+_FIRST_LINE = "import torch"
 
 
-def _measure(model: Path, text: Path, reference: Path | None) -> None:
-    directory, lines = ModelDirectory.open(model), list(read_lines(text))
-    cores = workers.available_cores()
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for."""
+
+    models: tuple[Path, ...]
+    source: Path
+    reference: Path
+    rounds: int
+    single: int  # lines that are translated one at a time
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> Plan:
+        """As typed."""
+        test = pairs()[1].given()["test"].paths
+        parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.translation")
+        parser.add_argument("models", nargs="*", type=Path)
+        parser.add_argument("--source", type=Path, default=test[0])
+        parser.add_argument("--reference", type=Path, default=test[1])
+        parser.add_argument("--rounds", type=int, default=3)
+        parser.add_argument("--single", type=int, default=100)
+        typed = parser.parse_args(words)
+        models = tuple(typed.models) or tuple(_trained(name) for name in KINDS)
+        return cls(models, typed.source, typed.reference, typed.rounds, typed.single)
+
+
+@dataclass
+class Contestant:
+    """An engine with its settings; keeps what it has answered."""
+
+    request: Request
+    environment: dict[str, str]
+    answers: list[Answer] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        """Lines a second."""
+        self.answers.append(ask(self.request, self.environment))
+        return len(self.request.lines) / self.answers[-1].seconds[0]
+
+
+def main(words: Sequence[str] = ()) -> None:
+    """Print the tables."""
+    plan = Plan.parse(words)
+    for model in plan.models:
+        _measure(model, plan)
+
+
+def _trained(name: str) -> Path:
+    """A model of this kind. It is trained once."""
+    model, (preset, *settings) = cache() / "models" / name, KINDS[name]
+    train, dev = (pairs()[1].given()[split].paths for split in ("train", "dev"))
+    words = ["train", *train, "-o", model, "--dev", *dev, "--preset", preset, "--minutes", "10"]
+    subprocess.run(
+        [sys.executable, "-m", "nmt_cli", *map(str, words), *(f"--set={setting}" for setting in settings)], check=True
+    )
+    return model
+
+
+def _measure(model: Path, plan: Plan) -> None:
+    directory, cores = ModelDirectory.open(model), workers.available_cores()
+    lines, references = (tuple(read_lines(path)) for path in (plan.source, plan.reference))
     peak = measured_peak(cores)
-    costs = work_of(directory.settings.model, directory.sizes)
-    print(f"{len(lines)} lines, {cores} processes of one thread, GEMM peak {peak:.0f} GFLOP/s")
-    for name, options in (("greedy", SearchOptions()), ("beam", SearchOptions(beam=5))):
-        strategy = STRATEGIES[name].of(options)
-        seconds, outputs, work = [], [], 0.0
-        with workers.translator(directory, strategy, lines=len(lines), wanted=cores) as translator:
-            for round_ in range(ROUNDS + 1):
-                started = time.perf_counter()
-                translations = translator.translate(lines)
-                if round_:  # the first starts the workers
-                    seconds.append(time.perf_counter() - started)
-        outputs = [translation.text for translation in translations]
-        width = options.beam if name == "beam" else 1
-        for line, translation in zip(lines, translations, strict=True):
-            length = len(directory.tokenizer.encode(line)) + 1
-            if costs is not None:
-                work += costs.decoding(length, len(translation.candidates[0].tokens), width)
-        middle = statistics.median(seconds)
-        score = "" if reference is None else f"  BLEU {bleu(outputs, [list(read_lines(reference))]).score:.2f}"
-        share = f"  {work / middle:5.1f} GFLOP/s = {100 * work / middle / peak:.0f} % of the peak" if work else ""
-        print(f"{name:7} {len(lines) / middle:7.1f} sentences/s{share}{score}")
+    print(f"\n{model.name}: {len(lines):,} lines, {cores} cores, GEMM peak {peak:.0f} GFLOP/s", flush=True)
+    print(f"{'':40} {'lines/s':>8} {'tokens/s':>9} {'ours is':>20} {'BLEU':>6} {'same':>7} {'memory':>8}")
+    with tempfile.TemporaryDirectory() as folder:
+        exported = _exported(directory, Path(folder))
+        for name, beam in BEAMS.items():
+            contestants = _contestants(model, exported, Request("", beam, cores, False, lines, False))
+            _table(f"{name}, all at once", contestants, contest(contestants, plan.rounds), directory, references, peak)
+        for name, beam in BEAMS.items():
+            few = Request("", beam, 1, False, lines[: plan.single], True)
+            contestants = _contestants(model, exported, few)
+            found = contest(contestants, plan.rounds)
+            _table(f"{name}, one at a time", contestants, found, directory, references[: plan.single], peak)
+    _first_line(model, lines[0], plan.rounds)
+
+
+def _exported(directory: ModelDirectory, folder: Path) -> dict[str, Path]:
+    """Precision -> the model of CTranslate2, where it can run it."""
+    if "ctranslate2" not in directory.settings.model.exports:
+        return {}
+    for precision in QUANTIZATIONS:
+        export(Export(directory.path, "ctranslate2", folder / precision, precision))
+    return {precision: folder / precision for precision in QUANTIZATIONS}
+
+
+def _contestants(model: Path, exported: Mapping[str, Path], asked: Request) -> dict[str, Contestant]:
+    """Ours, and each way in which CTranslate2 can be run on these cores."""
+
+    def of(path: Path, processes: int, environment: dict[str, str], *, theirs: bool) -> Contestant:
+        return Contestant(Request(str(path), asked.beam, processes, theirs, asked.lines, asked.single), environment)
+
+    found = {_OURS: of(model, asked.workers, {}, theirs=False)}
+    for precision, path in exported.items():
+        for processes in sorted({1, asked.workers}):
+            for mkl in "01":
+                name = f"CTranslate2 {precision}, {processes} workers, MKL {mkl}"
+                found[name] = of(path, processes, {"CT2_USE_MKL": mkl}, theirs=True)
+    return found
+
+
+def _table(
+    title: str,
+    contestants: Mapping[str, Contestant],
+    found: Results,
+    directory: ModelDirectory,
+    references: Sequence[str],
+    peak: float,
+) -> None:
+    """A row for ours, and one for the best of each precision of CTranslate2."""
+    print(title)
+    ours = contestants[_OURS].answers[-1].texts
+    for precision in (_OURS, *QUANTIZATIONS):
+        kin = [name for name in found.figures if name == _OURS == precision or f" {precision}," in name]
+        if not kin:
+            continue
+        best = max(kin, key=found.median)
+        answer, rate = contestants[best].answers[-1], found.median(best)
+        tokens = sum(len(directory.tokenizer.target.encode(text)) + 1 for text in answer.texts)
+        ratio = "" if precision == _OURS else "{:.2f} ({:.2f} to {:.2f})".format(*found.ratio(_OURS, best))
+        same = sum(map(str.__eq__, answer.texts, ours)) / len(ours)
+        print(
+            f"  {best:38} {rate:8.1f} {rate * tokens / len(answer.texts):9,.0f} {ratio:>20} "
+            f"{bleu(list(answer.texts), [list(references)]).score:6.2f} {100 * same:5.1f} % {answer.mebibytes:5.0f} MB"
+        )
+    work = _useful(contestants[_OURS], directory) * found.median(_OURS) / len(ours)
+    if work:
+        print(f"  {'ours':38} {work:8.1f} GFLOP/s, {100 * work / peak:.0f} % of the peak")
+    for name, reason in found.missing.items():
+        print(f"  {name} is missing: {reason}")
+    sys.stdout.flush()
+
+
+def _useful(ours: Contestant, directory: ModelDirectory) -> float:
+    """GFLOP that had to be done for all lines; 0 where it is not known for an architecture."""
+    costs, encode = work_of(directory.settings.model, directory.sizes), directory.tokenizer.encode
+    if costs is None:
+        return 0.0
+    decoded = map(len, map(directory.tokenizer.target.encode, ours.answers[-1].texts))
+    read = (len(encode(line)) + 1 for line in ours.request.lines)
+    return sum(
+        costs.decoding(length, written + 1, ours.request.beam) for length, written in zip(read, decoded, strict=True)
+    )
+
+
+def _first_line(model: Path, line: str, rounds: int) -> None:
+    """From the command to its first line, over what importing torch takes."""
+    commands: dict[str, list[str]] = {
+        _FIRST_LINE: ["-c", _FIRST_LINE],
+        "nmt translate": ["-m", "nmt_cli", "translate", str(model)],
+    }
+    found = contest({name: partial(_seconds, words, line) for name, words in commands.items()}, rounds)
+    bare, whole = (statistics.median(found.figures[name]) for name in commands)
+    print(f"the first line comes after {whole:.2f} s, {whole - bare:.2f} s above {_FIRST_LINE}", flush=True)
+
+
+def _seconds(words: Sequence[str], line: str) -> float:
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *words], input=f"{line}\n", encoding="utf-8", capture_output=True, check=False
+    )
+    if done.returncode:
+        raise Unavailable(done.stderr)
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    main(sys.argv[1:])

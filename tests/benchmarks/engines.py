@@ -1,0 +1,129 @@
+"""A process with one engine that translates: our own, or CTranslate2 with the same weights.
+
+    python -m tests.benchmarks.engines < a request in JSON
+
+Each engine has a process of its own, since CTranslate2 reads in its environment which matrix products it takes, and since memory
+is that of a process. It translates once to be warm, then as many times as asked. Tokenising and putting together are in the time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nmt_cli.inference import workers
+from nmt_cli.inference.ctranslate2 import TOOLKIT, Loaded
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.exported import open_exported
+from nmt_cli.search import STRATEGIES
+from nmt_cli.search.options import SearchOptions
+from tests.benchmarks.contest import Unavailable
+
+_TOKENS = 4096  # of a batch of CTranslate2
+
+Translate = Callable[[Sequence[str]], list[str]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a process is asked for."""
+
+    model: str
+    beam: int  # 1: greedy
+    workers: int
+    exported: bool  # to CTranslate2
+    lines: tuple[str, ...]
+    single: bool  # one line at a time, as they come; else all at once
+    rounds: int = 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a process says."""
+
+    seconds: tuple[float, ...]  # of each round
+    texts: tuple[str, ...]
+    mebibytes: float  # at most, of all its processes
+
+
+def ask(request: Request, environment: dict[str, str]) -> Answer:
+    """In a process of its own, with more in its environment. Raises Unavailable where it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.engines"], input=json.dumps(asdict(request)), capture_output=True,
+        encoding="utf-8", env={**os.environ, **environment}, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise Unavailable(" ".join(done.stderr.split())[-300:] or "it said nothing")
+    return Answer(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    """From standard input to standard output."""
+    request = Request(**json.load(sys.stdin))
+    with (_ctranslate2 if request.exported else _ours)(request) as translate:
+        seconds, texts = [], list[str]()
+        for number in range(1 + request.rounds):
+            started = time.perf_counter()
+            at_once = [[line] for line in request.lines] if request.single else [list(request.lines)]
+            texts = [text for lines in at_once for text in translate(lines)]
+            if number:
+                seconds.append(time.perf_counter() - started)
+        kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + _of_workers()
+    print(json.dumps(asdict(Answer(tuple(seconds), tuple(texts), kibibytes / 1024))))
+
+
+def _of_workers() -> int:
+    """The most memory, in kibibytes, that each process has had which this one has started and which still runs."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status = dict(line.split(":", 1) for line in (folder / "status").read_text(encoding="utf-8").splitlines())
+        except OSError:
+            continue
+        if int(status["PPid"]) == os.getpid() and "VmHWM" in status:
+            found += int(status["VmHWM"].split()[0])
+    return found
+
+
+@contextmanager
+def _ours(request: Request) -> Iterator[Translate]:
+    options = SearchOptions(beam=request.beam)
+    strategy = STRATEGIES["greedy" if request.beam == 1 else "beam"].of(options)
+    directory = ModelDirectory.open(Path(request.model))
+    if request.workers == 1:
+        torch.set_num_threads(workers.available_cores())
+    with workers.translator(directory, strategy, lines=len(request.lines), wanted=request.workers) as translator:
+        yield lambda lines: [translation.text for translation in translator.translate(lines)]
+
+
+@contextmanager
+def _ctranslate2(request: Request) -> Iterator[Translate]:
+    """As its documentation says that it is fastest: everything in one call, which it sorts and cuts into batches itself."""
+    directory = open_exported(Path(request.model), TOOLKIT)
+    loaded, tokenizer = Loaded.open(directory, workers=request.workers), directory.tokenizer
+    longest = max(loaded.limit(len(tokenizer.encode(line)) + 1) for line in request.lines)
+    beam: dict[str, Any] = {"beam_size": request.beam, "length_penalty": SearchOptions().length_penalty}
+
+    def translate(lines: Sequence[str]) -> list[str]:
+        found = loaded.engine.translate_batch(
+            [[loaded.names[index] for index in ids] for ids in map(tokenizer.encode, lines)], max_batch_size=_TOKENS,
+            batch_type="tokens", max_decoding_length=longest, **(beam if request.beam > 1 else {"beam_size": 1}),
+        )  # fmt: skip
+        return [tokenizer.target.decode([loaded.ids[name] for name in each.hypotheses[0]]) for each in found]
+
+    yield translate
+
+
+if __name__ == "__main__":
+    main()
