@@ -3,14 +3,14 @@
     python -m tests.benchmarks.engines < a request in JSON
 
 Each engine has a process of its own, since CTranslate2 reads in its environment which matrix products it takes, and since memory
-is that of a process. It translates once to be warm, then as many times as asked. Tokenising and putting together are in the time.
+is that of a process. It translates once to be warm and once to be measured; tokenising and putting together are in the time. Both
+normalise lengths alike, but CTranslate2 stops at K finished hypotheses, where ours goes on while a better one can come. Linux only.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -45,15 +45,14 @@ class Request:
     exported: bool  # to CTranslate2
     lines: tuple[str, ...]
     single: bool  # one line at a time, as they come; else all at once
-    rounds: int = 1
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a process says."""
 
-    seconds: tuple[float, ...]  # of each round
-    texts: tuple[str, ...]
+    seconds: float
+    texts: list[str]
     mebibytes: float  # at most, of all its processes
 
 
@@ -71,29 +70,30 @@ def ask(request: Request, environment: dict[str, str]) -> Answer:
 def main() -> None:
     """From standard input to standard output."""
     request = Request(**json.load(sys.stdin))
+    at_once = [[line] for line in request.lines] if request.single else [list(request.lines)]
     with (_ctranslate2 if request.exported else _ours)(request) as translate:
-        seconds, texts = [], list[str]()
-        for number in range(1 + request.rounds):
-            started = time.perf_counter()
-            at_once = [[line] for line in request.lines] if request.single else [list(request.lines)]
-            texts = [text for lines in at_once for text in translate(lines)]
-            if number:
-                seconds.append(time.perf_counter() - started)
-        kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + _of_workers()
-    print(json.dumps(asdict(Answer(tuple(seconds), tuple(texts), kibibytes / 1024))))
+        for lines in at_once:
+            translate(lines)
+        started = time.perf_counter()
+        texts = [text for lines in at_once for text in translate(lines)]
+        answer = Answer(time.perf_counter() - started, texts, _most_memory())
+    print(json.dumps(asdict(answer)))
 
 
-def _of_workers() -> int:
-    """The most memory, in kibibytes, that each process has had which this one has started and which still runs."""
+def _most_memory() -> float:
+    """In mebibytes: the most that this process has had, and each that it has started and that still runs.
+
+    Not by ``getrusage``, where a process begins with what the one had that started it.
+    """
     found = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             status = dict(line.split(":", 1) for line in (folder / "status").read_text(encoding="utf-8").splitlines())
-        except OSError:
+        except OSError:  # it has just ended
             continue
-        if int(status["PPid"]) == os.getpid() and "VmHWM" in status:
+        if os.getpid() in (int(status["Pid"]), int(status["PPid"])) and "VmHWM" in status:
             found += int(status["VmHWM"].split()[0])
-    return found
+    return found / 1024
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def _ours(request: Request) -> Iterator[Translate]:
 
 @contextmanager
 def _ctranslate2(request: Request) -> Iterator[Translate]:
-    """As its documentation says that it is fastest: everything in one call, which it sorts and cuts into batches itself."""
+    """Everything in one call, which it sorts and cuts into batches itself; the limit of the longest line is that of all."""
     directory = open_exported(Path(request.model), TOOLKIT)
     loaded, tokenizer = Loaded.open(directory, workers=request.workers), directory.tokenizer
     longest = max(loaded.limit(len(tokenizer.encode(line)) + 1) for line in request.lines)

@@ -44,7 +44,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 """Name -> preset and settings."""
 BEAMS = {"greedy": 1, "beam 5": 5}
 _OURS = "ours"
-_FIRST_LINE = "import torch"
+_BARE = "import torch"
+_MINUTES = 10.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Contestant:
     def __call__(self) -> float:
         """Lines a second."""
         self.answers.append(ask(self.request, self.environment))
-        return len(self.request.lines) / self.answers[-1].seconds[0]
+        return len(self.request.lines) / self.answers[-1].seconds
 
 
 def main(words: Sequence[str] = ()) -> None:
@@ -97,7 +98,7 @@ def _trained(name: str) -> Path:
     """A model of this kind. It is trained once."""
     model, (preset, *settings) = cache() / "models" / name, KINDS[name]
     train, dev = (pairs()[1].given()[split].paths for split in ("train", "dev"))
-    words = ["train", *train, "-o", model, "--dev", *dev, "--preset", preset, "--minutes", "10"]
+    words = ["train", *train, "-o", model, "--dev", *dev, "--preset", preset, "--minutes", _MINUTES]
     subprocess.run(
         [sys.executable, "-m", "nmt_cli", *map(str, words), *(f"--set={setting}" for setting in settings)], check=True
     )
@@ -116,8 +117,7 @@ def _measure(model: Path, plan: Plan) -> None:
             contestants = _contestants(model, exported, Request("", beam, cores, False, lines, False))
             _table(f"{name}, all at once", contestants, contest(contestants, plan.rounds), directory, references, peak)
         for name, beam in BEAMS.items():
-            few = Request("", beam, 1, False, lines[: plan.single], True)
-            contestants = _contestants(model, exported, few)
+            contestants = _contestants(model, exported, Request("", beam, cores, False, lines[: plan.single], True))
             found = contest(contestants, plan.rounds)
             _table(f"{name}, one at a time", contestants, found, directory, references[: plan.single], peak)
     _first_line(model, lines[0], plan.rounds)
@@ -133,12 +133,12 @@ def _exported(directory: ModelDirectory, folder: Path) -> dict[str, Path]:
 
 
 def _contestants(model: Path, exported: Mapping[str, Path], asked: Request) -> dict[str, Contestant]:
-    """Ours, and each way in which CTranslate2 can be run on these cores."""
+    """Ours, and each way in which CTranslate2 can be run on these cores. One line at a time is for one process of ours."""
 
     def of(path: Path, processes: int, environment: dict[str, str], *, theirs: bool) -> Contestant:
         return Contestant(Request(str(path), asked.beam, processes, theirs, asked.lines, asked.single), environment)
 
-    found = {_OURS: of(model, asked.workers, {}, theirs=False)}
+    found = {_OURS: of(model, 1 if asked.single else asked.workers, {}, theirs=False)}
     for precision, path in exported.items():
         for processes in sorted({1, asked.workers}):
             for mkl in "01":
@@ -169,7 +169,7 @@ def _table(
         same = sum(map(str.__eq__, answer.texts, ours)) / len(ours)
         print(
             f"  {best:38} {rate:8.1f} {rate * tokens / len(answer.texts):9,.0f} {ratio:>20} "
-            f"{bleu(list(answer.texts), [list(references)]).score:6.2f} {100 * same:5.1f} % {answer.mebibytes:5.0f} MB"
+            f"{bleu(answer.texts, [list(references)]).score:6.2f} {100 * same:5.1f} % {answer.mebibytes:5.0f} MB"
         )
     work = _useful(contestants[_OURS], directory) * found.median(_OURS) / len(ours)
     if work:
@@ -194,12 +194,12 @@ def _useful(ours: Contestant, directory: ModelDirectory) -> float:
 def _first_line(model: Path, line: str, rounds: int) -> None:
     """From the command to its first line, over what importing torch takes."""
     commands: dict[str, list[str]] = {
-        _FIRST_LINE: ["-c", _FIRST_LINE],
+        _BARE: ["-c", _BARE],
         "nmt translate": ["-m", "nmt_cli", "translate", str(model)],
     }
     found = contest({name: partial(_seconds, words, line) for name, words in commands.items()}, rounds)
     bare, whole = (statistics.median(found.figures[name]) for name in commands)
-    print(f"the first line comes after {whole:.2f} s, {whole - bare:.2f} s above {_FIRST_LINE}", flush=True)
+    print(f"the first line comes after {whole:.2f} s, {whole - bare:.2f} s above {_BARE}", flush=True)
 
 
 def _seconds(words: Sequence[str], line: str) -> float:
