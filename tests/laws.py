@@ -500,7 +500,7 @@ def long_lives_forget_nothing(model: Model, source: Sequences) -> None:
                 size = int(torch.randint(1, 7, (), generator=draw))
                 chosen.append(own[torch.randint(len(own), (size,), generator=draw)])
             rows = torch.cat(chosen)
-            state = state.select(rows) if turn in (10, 20) else state.reorder(rows)
+            state = state.select(rows) if turn == 10 else state.reorder(rows)
             owners, tokens = owners[rows], torch.randint(4, VOCABULARY, (len(rows),), generator=draw)
             pasts = torch.cat([pasts[rows], tokens[:, None]], 1)
             scores, state = model.step(tokens, state)

@@ -4,8 +4,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from nmt_cli.models.attention import MultiHeadAttention, SelfAttention, Sight, bias_of, causal_bias
+from nmt_cli.models.attention import (
+    MultiHeadAttention,
+    RowsSight,
+    SelfAttention,
+    Sight,
+    bias_of,
+    causal_bias,
+    memory_bias,
+)
 from nmt_cli.models.positions import RotaryPositions, sinusoids, unturned
+from nmt_cli.scoring.rows import Rows
 from tests import oracles
 
 B, T, S, D = 3, 4, 5, 12
@@ -45,9 +54,7 @@ def slow(attention: MultiHeadAttention, query: Tensor, looked_at: Tensor, mask: 
 def test_equals_one_query_at_a_time(attention: MultiHeadAttention, training: bool) -> None:
     query, looked_at = values(B, T, D), values(B, S, D)
     with torch.no_grad():
-        found = attention.train(training)(
-            query, *attention.remember(looked_at), bias_of(MASK, query.dtype)[:, None, None]
-        )
+        found = attention.train(training)(query, *attention.remember(looked_at), Sight(memory_bias(MASK, query.dtype)))
         wanted = slow(attention, query, looked_at, MASK[:, None].expand(-1, T, -1))
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
 
@@ -56,7 +63,7 @@ def test_equals_one_query_at_a_time(attention: MultiHeadAttention, training: boo
 def test_causal(attention: MultiHeadAttention, training: bool) -> None:
     x = values(B, T, D)
     with torch.no_grad():
-        found = attention.train(training)(x, *attention.remember(x), causal_bias(T, x))
+        found = attention.train(training)(x, *attention.remember(x), Sight(causal_bias(T, x)))
         wanted = slow(attention, x, x, torch.ones(T, T, dtype=torch.bool).tril().expand(B, -1, -1))
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
 
@@ -64,10 +71,10 @@ def test_causal(attention: MultiHeadAttention, training: bool) -> None:
 @pytest.mark.parametrize("biased", [True, False])
 def test_training_and_evaluation_agree_with_their_gradients(attention: MultiHeadAttention, biased: bool) -> None:
     query, looked_at, pull = values(B, T, D).requires_grad_(), values(B, S, D).requires_grad_(), values(B, T, D)
-    bias = bias_of(MASK, query.dtype)[:, None, None] if biased else None
+    sight = Sight(memory_bias(MASK, query.dtype) if biased else None)
     results = []
     for training in (True, False):
-        found = attention.train(training)(query, *attention.remember(looked_at), bias)
+        found = attention.train(training)(query, *attention.remember(looked_at), sight)
         results.append((found, *torch.autograd.grad((found * pull).sum(), [query, looked_at, *attention.parameters()])))
     for one, two in zip(*results, strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
@@ -76,7 +83,7 @@ def test_training_and_evaluation_agree_with_their_gradients(attention: MultiHead
 def test_weights_are_distributions_over_what_may_be_seen(attention: MultiHeadAttention) -> None:
     keys, _ = attention.remember(values(B, S, D))
     with torch.no_grad():
-        weights = attention.weights(values(B, T, D), keys, bias_of(MASK, keys.dtype)[:, None, None])
+        weights = attention.weights(values(B, T, D), keys, Sight(memory_bias(MASK, keys.dtype)))
     assert weights.shape == (B, attention.heads, T, S)
     torch.testing.assert_close(weights.sum(3), torch.ones_like(weights[..., 0]))
     hidden = ~MASK[:, None, None].expand_as(weights)
@@ -87,10 +94,10 @@ def test_weights_are_distributions_over_what_may_be_seen(attention: MultiHeadAtt
 @pytest.mark.parametrize("training", [True, False])
 def test_masked_keys_and_values_are_never_read(attention: MultiHeadAttention, training: bool) -> None:
     query, looked_at = values(B, T, D), values(B, S, D)
-    bias = bias_of(MASK, query.dtype)[:, None, None]
+    sight = Sight(memory_bias(MASK, query.dtype))
     with torch.no_grad():
-        one = attention.train(training)(query, *attention.remember(looked_at), bias)
-        two = attention(query, *attention.remember(looked_at.masked_fill(~MASK[:, :, None], 50.0)), bias)
+        one = attention.train(training)(query, *attention.remember(looked_at), sight)
+        two = attention(query, *attention.remember(looked_at.masked_fill(~MASK[:, :, None], 50.0)), sight)
     torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
 
 
@@ -98,13 +105,27 @@ def test_dropout_acts_on_the_weights_in_training_alone() -> None:
     torch.manual_seed(0)
     attention, x = MultiHeadAttention(D, 2, 0.5).double(), values(B, T, D)
     with torch.no_grad():
-        noisy = [attention.train()(x, *attention.remember(x), None) for _ in range(2)]
-        still = [attention.eval()(x, *attention.remember(x), None) for _ in range(2)]
+        noisy = [attention.train()(x, *attention.remember(x), Sight(None)) for _ in range(2)]
+        still = [attention.eval()(x, *attention.remember(x), Sight(None)) for _ in range(2)]
     assert not torch.equal(*noisy)
     assert torch.equal(*still)
 
 
+def test_rows_look_at_what_their_sentence_has(attention: MultiHeadAttention) -> None:
+    """Three of the first sentence, none of the second, one of the third: as if each had a copy."""
+    owner, query, looked_at = torch.tensor([0, 0, 0, 2]), values(4, T, D), values(B, S, D)
+    with torch.no_grad():
+        sight = RowsSight(memory_bias(MASK, query.dtype), rows=Rows.of(owner, B))
+        keys, found_values = attention.remember(looked_at)
+        found = attention.eval()(query, keys, found_values, sight)
+        weights = sight.unfold(attention.weights(query, keys, sight).transpose(1, 2))
+        copies = Sight(memory_bias(MASK[owner], query.dtype))
+        torch.testing.assert_close(found, attention(query, keys[owner], found_values[owner], copies))
+        torch.testing.assert_close(weights, attention.weights(query, keys[owner], copies).transpose(1, 2))
+
+
 def test_biases() -> None:
+    assert memory_bias(torch.ones(2, 3, dtype=torch.bool), torch.float32) is None
     mask = torch.tensor([[True, False], [False, True]])
     assert bias_of(mask, torch.float32).tolist() == [[0, -torch.inf], [-torch.inf, 0]]
     assert bias_of(mask, torch.float64).dtype == torch.float64

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
-from nmt_cli.models import alignment, cells, encoder_decoder, recurrent_encoder, stacks
+from nmt_cli.models import alignment, attention, cells, encoder_decoder, recurrent_encoder, stacks
 from nmt_cli.models import cache as caches
 from nmt_cli.models.attention_decoder import AttentionState, AttentiveDecoder
 from nmt_cli.models.bahdanau import BahdanauDecoder
@@ -238,21 +238,31 @@ def hidden_stays(original: Any) -> Any:
     return mutant
 
 
-def shared_cache(self: Slots, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Slots:
+def shared_cache(self: Slots, rows: Tensor, layout: Rows, sentences: Tensor) -> Slots:
     """select without copying."""
     del layout
     visible = self.visible[rows]
-    if sentences is None:
+    if sentences.tolist() == list(range(self.keys.shape[1])):
         return replace(self, visible=visible)
     return replace(self, visible=visible, keys=self.keys[:, sentences], values=self.values[:, sentences])
 
 
 def order_forgotten(original: Any) -> Any:
-    """``Rows.pick`` takes a permutation of the sentences for all of them in order: the memory stays where it was."""
+    """``Rows.pick`` takes the first sentences, whichever are meant."""
+
+    def mutant(self: Rows, rows: Tensor) -> Any:
+        layout, _ = original(self, rows)
+        return layout, torch.arange(layout.sentences) % self.sentences
+
+    return mutant
+
+
+def the_first_stay(original: Any) -> Any:
+    """``Rows.go_on`` closes up the first sentences, whichever are left."""
 
     def mutant(self: Rows, rows: Tensor) -> Any:
         layout, sentences = original(self, rows)
-        return layout, None if layout.sentences == self.sentences else sentences
+        return layout, None if sentences is None else torch.arange(len(sentences))
 
     return mutant
 
@@ -266,13 +276,14 @@ def memory_stays(original: Any) -> Any:
         if isinstance(self, AttentionState):
             return replace(moved, memory=self.memory.of(torch.arange(count)))
         remembered = [[(keys[:count], values[:count]) for keys, values in layer] for layer in self.remembered]
-        return replace(moved, remembered=remembered, memory_bias=self.memory_bias[:count])
+        bias = None if self.memory_bias is None else self.memory_bias[:count]
+        return replace(moved, remembered=remembered, memory_bias=bias)
 
     return mutant
 
 
 def cache_stays(original: Any) -> Any:
-    """select moves all but the keys and values of what was consumed."""
+    """All is moved but the keys and values of what was consumed."""
 
     def mutant(self: Slots, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Slots:
         moved: Slots = original(self, rows, layout, sentences)
@@ -282,26 +293,22 @@ def cache_stays(original: Any) -> Any:
     return mutant
 
 
-def swept_too_much(original: Any) -> Any:
-    """One slot too few survives."""
+def written_over(original: Any) -> Any:
+    """The slot before the one that is free."""
 
-    def mutant(self: Slots, layout: Rows) -> Slots:
-        swept: Slots = original(self, layout)
-        if swept.used == self.used:
-            return swept
-        return replace(
-            swept, visible=swept.visible[:, 1:], keys=swept.keys[:, :, :, 1:], values=swept.values[:, :, :, 1:]
-        )
+    def mutant(self: Slots, rows: Rows, count: int) -> Any:
+        own, room = original(self, rows, count)
+        return (own - 1).clamp(min=0), room
 
     return mutant
 
 
-def swept_out_of_order(original: Any) -> Any:
-    """Keys and values are moved, what each row sees of them is not."""
+def one_slot_for_all(original: Any) -> Any:
+    """All rows write into the same slot of their sentence."""
 
-    def mutant(self: Slots, layout: Rows) -> Slots:
-        swept: Slots = original(self, layout)
-        return swept if swept.used == self.used else replace(swept, visible=self.visible[:, : swept.used])
+    def mutant(self: Slots, rows: Rows, count: int) -> Any:
+        own, room = original(self, rows, count)
+        return own[:1].expand_as(own), room
 
     return mutant
 
@@ -325,9 +332,7 @@ def runs_over_padding(original: Any) -> Any:
     """An SSRU ends behind all tokens that were handed over."""
 
     def mutant(self: Resumed, forget: Tensor, candidates: Tensor) -> Any:
-        return original(
-            replace(self, lengths=self.lengths * 0 + forget.shape[1] // self.rows.width), forget, candidates
-        )
+        return original(replace(self, lengths=torch.full_like(self.lengths, forget.shape[1])), forget, candidates)
 
     return mutant
 
@@ -342,8 +347,8 @@ def no_room(original: Any) -> Any:
 
     def mutant(self: Slots, slots: int) -> Slots:
         grown: Slots = original(self, slots)
-        if grown is not self and self.used:
-            grown.keys[:, :, :, self.used - 1] = 0
+        if self.used and grown.keys.shape != self.keys.shape:
+            grown.keys[:, :, self.used - 1] = 0
         return grown
 
     return mutant
@@ -357,11 +362,6 @@ def permuted(original: Any) -> Any:
         return original(self, turned)  # type: ignore[no-any-return]
 
     return mutant
-
-
-def slots_from_one(original: Any) -> Any:
-    """Each row has the next one's slot."""
-    return property(lambda self: (original.fget(self) + 1) % self.width)
 
 
 # Positions, inputs, lengths
@@ -394,11 +394,12 @@ def positions_of_slots(original: Any) -> Any:
     return mutant
 
 
-def turned_by_slots(original: Any) -> Any:
-    """Queries and keys are turned further from one row of a sentence to the next."""
+def turned_by_rows(original: Any) -> Any:
+    """Queries and keys are turned further from one row to the next."""
 
     def mutant(self: Any, positions: Tensor) -> Any:
-        return original(self, positions if positions.dim() == 1 else positions + torch.arange(positions.shape[1]))
+        further = torch.arange(len(positions))[:, None]
+        return original(self, positions if positions.dim() == 1 else positions + further)
 
     return mutant
 
@@ -771,7 +772,7 @@ RETOLD = ("forced_decoding_agrees",)
 
 MUTATIONS = {
     "source mask off": Mutation(
-        both(wrap(stacks, "bias_of", mask_off(2)), wrap(alignment, "bias_of", mask_off(2))), BATCHED
+        both(wrap(attention, "bias_of", mask_off(2)), wrap(alignment, "bias_of", mask_off(2))), BATCHED
     ),
     "rows see each other's slots": Mutation(
         wrap(caches, "bias_of", mask_off(3)), ("reorder_commutes", "prefixes_are_steps", *RETOLD), T
@@ -836,7 +837,7 @@ MUTATIONS = {
         wrap(alignment, "bias_of", mask_off(2)), BATCHED, (*BAHDANAU, *FEEDING)
     ),
     "sentences leave, the memory that loops look at does not": Mutation(
-        wrap(RecurrentState, "select", memory_stays), ("copies_do_not_disturb", *RETOLD), (*BAHDANAU, *FEEDING)
+        wrap(RecurrentState, "select", memory_stays), ("copies_do_not_disturb",), (*BAHDANAU, *FEEDING)
     ),
     "a tanh RNN runs over padding": Mutation(
         wrap(cells.Cell, "forward", without_mask), (*BATCHED, "prefixes_are_steps"), BOTTLENECK
@@ -852,20 +853,25 @@ MUTATIONS = {
     ),
     "sentences leave, their memory does not": Mutation(
         both(wrap(TransformerState, "select", memory_stays), wrap(RecurrentState, "select", memory_stays)),
-        (
-            "copies_do_not_disturb",
-            "long_lives_forget_nothing",
-            "forced_decoding_agrees (greedy)",
-            *BATCHED,
-            *RETOLD,
-            *REREAD,
-        ),
+        ("copies_do_not_disturb", "long_lives_forget_nothing"),
     ),
     "sentences leave, their cache does not": Mutation(
-        wrap(Slots, "select", cache_stays), ("copies_do_not_disturb", *BATCHED, *RETOLD), T
+        both(wrap(Slots, "select", cache_stays), wrap(Slots, "reorder", cache_stays)),
+        ("copies_do_not_disturb", *BATCHED, *RETOLD),
+        T,
     ),
-    "a slot too many is swept out": Mutation(wrap(Slots, "_swept", swept_too_much), ("long_lives_forget_nothing",), T),
-    "the mask is not swept": Mutation(wrap(Slots, "_swept", swept_out_of_order), ("long_lives_forget_nothing",), T),
+    "a slot that is seen is written over": Mutation(
+        wrap(Slots, "_claimed", written_over),
+        ("steps_are_teacher_forcing", "reorder_commutes", "long_lives_forget_nothing", *RETOLD),
+        T,
+    ),
+    "rows share a slot": Mutation(
+        wrap(Slots, "_claimed", one_slot_for_all), ("reorder_commutes", "long_lives_forget_nothing", *RETOLD), T
+    ),
+    "sentences leave, and the first stay": Mutation(
+        wrap(Rows, "go_on", the_first_stay),
+        ("long_lives_forget_nothing", "forced_decoding_agrees (greedy)", *BATCHED, *RETOLD, *REREAD),
+    ),
     "growing loses a slot": Mutation(
         wrap(Slots, "with_room", no_room),
         ("steps_are_teacher_forcing", "prefixes_are_steps", "copies_do_not_disturb", *RETOLD),
@@ -876,7 +882,7 @@ MUTATIONS = {
     ),
     "the cells of an SSRU are not selected": Mutation(
         wrap(Cells, "select", cells_of_the_first),
-        ("copies_do_not_disturb", "long_lives_forget_nothing", *BATCHED, *RETOLD),
+        ("copies_do_not_disturb", "long_lives_forget_nothing"),
         SSRU,
     ),
     "an SSRU runs over padding": Mutation(wrap(Resumed, "__call__", runs_over_padding), ("prefixes_are_steps",), SSRU),
@@ -886,7 +892,7 @@ MUTATIONS = {
         SSRU,
     ),
     "rotary positions go on from row to row": Mutation(
-        wrap(RotaryPositions, "turn", turned_by_slots), ("prefixes_are_steps", "reorder_commutes", *RETOLD), ROTARY
+        wrap(RotaryPositions, "turn", turned_by_rows), ("prefixes_are_steps", "reorder_commutes", *RETOLD), ROTARY
     ),
     "all rows stand where the furthest stands": Mutation(
         wrap(TransformerState, "reorder", all_as_far_as_the_furthest),
@@ -900,7 +906,6 @@ MUTATIONS = {
         ),
         RETOLD,
     ),
-    "slots are off by one": Mutation(wrap(Rows, "slot", slots_from_one), ("reorder_commutes", *RETOLD), T),
     "positions are off by one": Mutation(
         wrap(Embedding, "forward", positions_late),
         ("steps_are_teacher_forcing", *RETOLD, "wide_beam_is_brute_force"),
@@ -948,7 +953,7 @@ MUTATIONS = {
         wrap(ancestral, "most_probable", lambda _: second_best), ("beam_of_one_is_greedy", "greedy_is_the_slow_search")
     ),
     "places are taken for ids": Mutation(
-        wrap(Scores, "best", places_for_ids), (*RETOLD, "wide_beam_is_brute_force", "beam_of_one_is_greedy")
+        wrap(Scores, "best", places_for_ids), (*RETOLD, "wide_beam_is_brute_force", "greedy_is_the_slow_search")
     ),
     "too few candidates": Mutation(wrap(Scores, "best", too_few_candidates), ("beam_is_the_slow_search",)),
     "EOS counts anywhere among the candidates": Mutation(

@@ -2,6 +2,7 @@
 
 from itertools import groupby
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,12 +20,18 @@ def layout(counts: list[int]) -> Rows:
     return Rows.of(torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)))
 
 
+def slots(rows: Rows) -> list[int]:
+    """Which of its sentence's places each row has, as folding puts it there."""
+    places = torch.arange(rows.width).expand(rows.sentences, -1)
+    return rows.unfold(places).tolist()
+
+
 @held
 @given(counts_of_rows)
 def test_of(counts: list[int]) -> None:
     rows = layout(counts)
     assert (rows.sentences, rows.width) == (len(counts), max(counts))
-    assert rows.slot.tolist() == [slot for count in counts for slot in range(count)]
+    assert slots(rows) == [slot for count in counts for slot in range(count)]
     assert (rows.place is None) == (len(set(counts)) == 1)
 
 
@@ -59,10 +66,8 @@ def check_pick(counts: list[int], chosen: list[int]) -> None:
     groups = [(owner, len(list(members))) for owner, members in groupby(owners)]
     assert after.sentence.tolist() == [place for place, (_, size) in enumerate(groups) for _ in range(size)]
     assert (after.sentences, after.width) == (len(groups), max(size for _, size in groups))
-    assert after.slot.tolist() == [slot for _, size in groups for slot in range(size)]
-    kept = [owner for owner, _ in groups]
-    assert (list(range(len(counts))) if sentences is None else sentences.tolist()) == kept
-    assert (sentences is None) == (kept == list(range(len(counts))))
+    assert slots(after) == [slot for _, size in groups for slot in range(size)]
+    assert sentences.tolist() == [owner for owner, _ in groups]
 
 
 @held
@@ -73,21 +78,38 @@ def test_pick_anything(data: st.DataObject, counts: list[int]) -> None:
 
 
 @held
-@given(st.data(), counts_of_rows)
-def test_pick_inside_sentences(data: st.DataObject, counts: list[int]) -> None:
-    """What beam search does: every sentence keeps at least one row."""
-    chosen: list[int] = []
-    first = 0
-    for count in counts:
-        chosen += data.draw(st.lists(st.integers(first, first + count - 1), min_size=1, max_size=5))
-        first += count
-    check_pick(counts, chosen)
-    assert layout(counts).pick(torch.tensor(chosen))[1] is None
+@given(st.data(), st.lists(st.integers(1, 4), min_size=1, max_size=20))
+def test_going_on(data: st.DataObject, counts: list[int]) -> None:
+    """What a search does: some of its rows each time, several times. Few who have left are kept, many are not."""
+    rows = layout(counts)
+    names = torch.arange(len(counts))  # which sentence each is
+    for _ in range(4):
+        owners = names[rows.sentence].tolist()
+        chosen = sorted(data.draw(st.lists(st.integers(0, len(owners) - 1), min_size=1, max_size=30)))
+        after, kept = rows.go_on(torch.tensor(chosen))
+        names = names if kept is None else names[kept]
+        wanted = [owners[row] for row in chosen]
+        assert names[after.sentence].tolist() == wanted
+        assert after.sentences == len(names)
+        assert after.width == max(wanted.count(owner) for owner in wanted)
+        assert len(names) - len(set(wanted)) < max(1, len(names) / 8)
+        assert slots(after) == [wanted[:place].count(owner) for place, owner in enumerate(wanted)]
+        values = torch.arange(1, len(wanted) + 1)
+        folded = after.fold(values).tolist()
+        assert [[value for value in row if value] for row in folded] == [
+            [place + 1 for place, owner in enumerate(wanted) if owner == name] for name in names.tolist()
+        ]
+        rows = after
+
+
+def test_sentences_that_change_places_do_not_go_on() -> None:
+    with pytest.raises(ValueError, match="order"):
+        layout([2, 1]).go_on(torch.tensor([2, 0]))
 
 
 def test_one_each() -> None:
     rows = Rows.one_each(3, torch.device("cpu"))
     values = torch.arange(3)
-    assert (rows.sentence.tolist(), rows.sentences, rows.width, rows.slot.tolist()) == ([0, 1, 2], 3, 1, [0, 0, 0])
+    assert (rows.sentence.tolist(), rows.sentences, rows.width, slots(rows)) == ([0, 1, 2], 3, 1, [0, 0, 0])
     assert rows.fold(values).tolist() == [[0], [1], [2]]
     assert rows.unfold(rows.fold(values)).tolist() == [0, 1, 2]

@@ -16,7 +16,7 @@ import torch
 
 from nmt_cli.errors import ConfigError, NMTError
 from nmt_cli.inference.workers import available_cores
-from nmt_cli.training import processor
+from nmt_cli.runs import processor
 from nmt_cli.training.team import Alone, Share, Team, joined
 
 T = TypeVar("T")

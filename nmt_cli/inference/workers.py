@@ -21,6 +21,7 @@ import torch
 from nmt_cli.errors import ConfigError, NMTError
 from nmt_cli.inference.together import Together
 from nmt_cli.inference.translator import Engine, Piece, Run, Searched, Translator
+from nmt_cli.runs import processor
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search.base import Search
 
@@ -60,7 +61,7 @@ def translator(
     """
     count = how_many(lines, wanted)
     if count == 1:
-        torch.set_flush_denormal(True)
+        processor.tune()
         yield Translator.open(directory.path, strategy, together)
     else:
         with _pool(directory.path, strategy, count, together) as run:
@@ -118,7 +119,7 @@ def _open(path: Path, strategy: Search, together: Together | None) -> None:
     global _engine
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    processor.tune()
     try:
         _engine = Engine.open(ModelDirectory.open(path), strategy, together)
     except NMTError as error:

@@ -21,7 +21,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from nmt_cli.models.attention import MultiHeadAttention, bias_of
+from nmt_cli.models.attention import MultiHeadAttention, Sight, bias_of
 from nmt_cli.models.base import Memory
 from nmt_cli.models.squashing import tanh, tanh_slope
 
@@ -149,7 +149,7 @@ class MultiHead(Attention):
 
     def forward(self, query: Tensor, memory: MemoryKeys) -> Tensor:
         """The context (B, T, D), the heads joined."""
-        context: Tensor = self.attention(query, memory.keys, memory.values, memory.bias[:, None])
+        context: Tensor = self.attention(query, memory.keys, memory.values, Sight(memory.bias[:, None]))
         return context
 
     def project(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,4 +158,4 @@ class MultiHead(Attention):
 
     def weights(self, query: Tensor, memory: MemoryKeys) -> Tensor:
         """(B, T, S) in the mean of the heads."""
-        return self.attention.weights(query, memory.keys, memory.bias[:, None]).mean(1)
+        return self.attention.weights(query, memory.keys, Sight(memory.bias[:, None])).mean(1)

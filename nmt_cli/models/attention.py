@@ -1,5 +1,7 @@
 """Scaled dot-product attention with several heads (Vaswani et al. 2017, section 3.2)."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -9,11 +11,17 @@ from torch.nn import functional
 
 from nmt_cli.models.layers import Dropout
 from nmt_cli.models.positions import Turn, unturned
+from nmt_cli.scoring.rows import Rows
 
 
 def bias_of(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """A mask (True = may be looked at) as what is added to attention scores: 0 or -inf."""
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
+
+
+def memory_bias(mask: Tensor, dtype: torch.dtype) -> Tensor | None:
+    """(B, 1, 1, S) what hides the padding of a memory from its ``mask`` (B, S); None where there is no padding."""
+    return None if bool(mask.all()) else bias_of(mask, dtype)[:, None, None]
 
 
 def causal_bias(length: int, like: Tensor) -> Tensor:
@@ -42,37 +50,63 @@ class MultiHeadAttention(nn.Module):
         """Keys and values (B, H, S, D/H) of what is looked at (B, S, D)."""
         return self.split(self.key(values)), self.split(self.value(values))
 
-    def weights(self, query: Tensor, keys: Tensor, bias: Tensor | None, turn: Turn = unturned) -> Tensor:
-        """(B, H, T, S): how much each query (B, T, D) looks at each key (B, H, S, D/H); ``bias`` broadcasts to the result."""
-        split = turn(self.split(self.query(query) / math.sqrt(keys.shape[3])))
-        scores = split @ keys.transpose(2, 3)
-        return torch.softmax(scores if bias is None else scores + bias, 3)
+    def weights(self, query: Tensor, keys: Tensor, sight: Sight) -> Tensor:
+        """(B, H, T, S): how much each query looks at each key (B, H, S, D/H); queries as ``forward`` takes them."""
+        scores = self._asking(query, sight) @ keys.transpose(2, 3) / math.sqrt(keys.shape[3])
+        return torch.softmax(scores if sight.bias is None else scores + sight.bias, 3)
 
-    def forward(
-        self, query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, turn: Turn = unturned
-    ) -> Tensor:
-        """(B, T, D): what the queries (B, T, D) find in keys and values (B, H, S, D/H) under an additive ``bias``.
+    def forward(self, query: Tensor, keys: Tensor, values: Tensor, sight: Sight) -> Tensor:
+        """What the queries (B, T, D), or of rows (N, P, D), find in keys and values (B, H, S, D/H); same shape.
 
-        ``turn`` is what positions do to the queries; the keys come turned.
+        The keys come turned by their positions.
         """
         if self.training:
-            found = self.dropout(self.weights(query, keys, bias, turn)) @ values
+            found = self.dropout(self.weights(query, keys, sight)) @ values
         else:
-            found = functional.scaled_dot_product_attention(turn(self.split(self.query(query))), keys, values, bias)
-        joined: Tensor = self.output(found.transpose(1, 2).flatten(2))
+            asking = self._asking(query, sight)
+            found = functional.scaled_dot_product_attention(asking, keys, values, sight.bias)
+        joined: Tensor = self.output(sight.unfold(found.transpose(1, 2)).flatten(2))
         return joined
+
+    def _asking(self, query: Tensor, sight: Sight) -> Tensor:
+        """Queries (B, H, T, D/H), turned by their positions."""
+        turned = sight.turn(self.split(self.query(query)))
+        return sight.fold(turned.transpose(1, 2)).transpose(1, 2)
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What self-attention may look at: what it reads, under a bias, with queries and keys turned by their positions."""
+    """How attention looks: under a bias, with queries and keys turned by their positions, each sentence at its own."""
 
-    bias: Tensor  # broadcasts to (B, H, T, S)
-    turn: Turn
+    bias: Tensor | None  # broadcasts to (B, H, T, S); None where nothing is hidden
+    turn: Turn = unturned
+
+    def fold(self, values: Tensor) -> Tensor:
+        """What asks (B, T, ...), beside what it asks: it is there already."""
+        return values
+
+    def unfold(self, values: Tensor) -> Tensor:
+        """Back to whoever has asked."""
+        return values
 
     def seen(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B, H, S, D/H) that are looked at, from those (B, H, T, D/H) of what is read."""
         return keys, values
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsSight(Sight):
+    """Of rows, that all look at what their sentence has: it is looked at once for all of them."""
+
+    rows: Rows
+
+    def fold(self, values: Tensor) -> Tensor:
+        """(N, P, ...) -> (B, W P, ...): the tokens of all rows of a sentence side by side."""
+        return self.rows.fold(values).flatten(1, 2)
+
+    def unfold(self, values: Tensor) -> Tensor:
+        """(B, W P, ...) -> (N, P, ...)"""
+        return self.rows.unfold(values.view(self.rows.sentences, self.rows.width, -1, *values.shape[2:]))
 
 
 class SelfAttention(nn.Module):
@@ -85,5 +119,5 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, sight: Sight) -> Tensor:
         """(B, T, D) -> (B, T, D)"""
         keys, values = self.attention.remember(x)
-        found: Tensor = self.attention(x, *sight.seen(sight.turn(keys), values), sight.bias, sight.turn)
+        found: Tensor = self.attention(x, *sight.seen(sight.turn(keys), values), sight)
         return found

@@ -18,12 +18,12 @@ Remembered = Sequence[tuple[Tensor, Tensor]]
 class Past(Protocol):
     """What all layers of a decoder remember of what the rows have consumed. ``layout`` is that behind the move."""
 
-    def reorder(self, rows: Tensor, layout: Rows) -> Self:
-        """Row i goes on from ``rows[i]``, inside its sentence."""
+    def reorder(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
+        """Row i goes on from ``rows[i]``; all sentences keep their places, or these ``sentences`` close up."""
         ...
 
-    def select(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
-        """A copy with these ``sentences`` (None: all, in order); it never disturbs the original."""
+    def select(self, rows: Tensor, layout: Rows, sentences: Tensor) -> Self:
+        """A copy with these ``sentences``; it never disturbs the original."""
         ...
 
     def consume(self, rows: Rows, real: Tensor, turn: Turn) -> tuple[Sequence[object], Self]:
@@ -48,7 +48,7 @@ class Pasts(Protocol):
 class Glance:
     """What the aligning layer was about to ask the memory in one step: where it looked is computed when somebody wants to know."""
 
-    asking: Tensor  # (B, W P, D)
+    asking: Tensor  # (N, P, D)
     lengths: Tensor  # (N,) how many of the P tokens each row has consumed
 
 
@@ -57,27 +57,28 @@ class TransformerState:
     """The memory's keys and values, which are the sentence's, and what each row has consumed."""
 
     remembered: list[Remembered]  # L
-    memory_bias: Tensor  # (B, 1, 1, S)
+    memory_bias: Tensor | None  # (B, 1, 1, S); None where no source has padding
     rows: Rows
     consumed: Tensor  # (N,) how many tokens: the position of the next
     past: Past
     glance: Glance | None = None  # of the step that led here; None once the rows have moved
 
     def reorder(self, rows: Tensor) -> Self:
-        """Row i goes on from ``rows[i]``, inside its sentence."""
-        layout = self.rows.inside(rows)
-        past = self.past.reorder(rows, layout)
-        return replace(self, rows=layout, consumed=self.consumed[rows], past=past, glance=None)
+        """Row i goes on from ``rows[i]``, inside its sentence, which leaves with its last row."""
+        layout, sentences = self.rows.go_on(rows)
+        return self._moved(rows, layout, self.past.reorder(rows, layout, sentences), sentences)
 
     def select(self, rows: Tensor) -> Self:
-        """A copy in which sentences may leave, repeat or change places."""
+        """A copy in which sentences may also repeat or change places."""
         layout, sentences = self.rows.pick(rows)
-        past = self.past.select(rows, layout, sentences)
+        return self._moved(rows, layout, self.past.select(rows, layout, sentences), sentences)
+
+    def _moved(self, rows: Tensor, layout: Rows, past: Past, sentences: Tensor | None) -> Self:
         moved = replace(self, rows=layout, consumed=self.consumed[rows], past=past, glance=None)
         if sentences is None:
             return moved
         return replace(
             moved,
             remembered=[[(keys[sentences], values[sentences]) for keys, values in layer] for layer in self.remembered],
-            memory_bias=self.memory_bias[sentences],
+            memory_bias=None if self.memory_bias is None else self.memory_bias[sentences],
         )

@@ -29,11 +29,11 @@ class RecurrentState:
     states: States  # h (and c): (N, L, D) each
 
     def reorder(self, rows: Tensor) -> Self:
-        """Row i goes on from ``rows[i]``, inside its sentence."""
-        return self._moved(rows, self.rows.inside(rows), None)
+        """Row i goes on from ``rows[i]``, inside its sentence, which leaves with its last row."""
+        return self._moved(rows, *self.rows.go_on(rows))
 
     def select(self, rows: Tensor) -> Self:
-        """A copy in which sentences may leave, repeat or change places."""
+        """A copy in which sentences may also repeat or change places."""
         return self._moved(rows, *self.rows.pick(rows))
 
     def _moved(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:

@@ -17,21 +17,16 @@ from nmt_cli.scoring.rows import Rows
 class Resumed(Recurrence):
     """From where each row stood, and where each row ends is written down."""
 
-    rows: Rows
     start: Tensor  # (N, D)
     end: Tensor  # (N, D), to be written
     lengths: Tensor  # (N,) how many tokens each row reads
 
     def __call__(self, forget: Tensor, candidates: Tensor) -> Tensor:
-        """c_t (B, W P, D) from f_t and W x_t (B, W P, D): P tokens of each of the W rows of a sentence, side by side."""
-        cells = scan(self._unfold(forget), self._unfold(candidates), self.start)
+        """c_t (N, P, D) from f_t and W x_t (N, P, D)."""
+        cells = scan(forget, candidates, self.start)
         after = torch.cat([self.start[:, None], cells], 1)  # (N, P + 1, D) by how many tokens were read
         self.end.copy_(after[torch.arange(len(after), device=after.device), self.lengths])
-        return self.rows.fold(cells).flatten(1, 2)
-
-    def _unfold(self, values: Tensor) -> Tensor:
-        """(B, W P, D) -> (N, P, D)"""
-        return self.rows.unfold(values.view(self.rows.sentences, self.rows.width, -1, values.shape[2]))
+        return cells
 
 
 @dataclass(frozen=True)
@@ -40,22 +35,21 @@ class Cells:
 
     cells: Tensor  # (N, L, D)
 
-    def reorder(self, rows: Tensor, layout: Rows) -> Self:
-        """Row i goes on from ``rows[i]``."""
-        del layout
+    def reorder(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
+        """Row i goes on from ``rows[i]``: it has its cells to itself."""
+        del layout, sentences
         return type(self)(self.cells[rows])
 
-    def select(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
-        """The same: a row has its cells to itself."""
-        del sentences
-        return self.reorder(rows, layout)
+    def select(self, rows: Tensor, layout: Rows, sentences: Tensor) -> Self:
+        """The same."""
+        return self.reorder(rows, layout, sentences)
 
     def consume(self, rows: Rows, real: Tensor, turn: Turn) -> tuple[list[Resumed], Self]:
         """A recurrence for each layer, and the cells in which they will end."""
-        del turn
+        del rows, turn
         ends, lengths = torch.empty_like(self.cells), real.sum(1)
         pairs = zip(self.cells.unbind(1), ends.unbind(1), strict=True)
-        return [Resumed(rows, start, end, lengths) for start, end in pairs], type(self)(ends)
+        return [Resumed(start, end, lengths) for start, end in pairs], type(self)(ends)
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nmt_cli.corpus.batching import Sequences
-from nmt_cli.models.attention import MultiHeadAttention, Sight, bias_of
+from nmt_cli.models.attention import MultiHeadAttention, RowsSight, Sight, memory_bias
 from nmt_cli.models.base import Memory
 from nmt_cli.models.encoder_decoder import Decoder, Encoder
 from nmt_cli.models.layers import Dropout
 from nmt_cli.models.past import Glance, Pasts, Remembered, TransformerState
 from nmt_cli.models.positions import Positions
+from nmt_cli.models.recurrent_decoder import last
 from nmt_cli.models.residual import Residual
 from nmt_cli.models.word_embedding import WordDropout
 from nmt_cli.scoring.rows import Rows
@@ -73,7 +74,7 @@ class TransformerEncoder(Encoder):
         """One vector for each source token; no final state."""
         places = torch.arange(source.tokens.shape[1], device=source.tokens.device)
         x = self.embedding(source.tokens, places)
-        sight = Sight(bias_of(source.mask, x.dtype)[:, None, None], self.embedding.positions.turn(places))
+        sight = Sight(memory_bias(source.mask, x.dtype), self.embedding.positions.turn(places))
         for layer in self.layers:
             x = layer(x, sight)
         return Memory(self.norm(x), source.mask, ())
@@ -102,22 +103,22 @@ class DecoderLayer(nn.Module):
         """Keys and values of a memory (B, S, D)."""
         return [look.sublayer.remember(outputs) for look in self.at_memory]
 
-    def forward(self, x: Tensor, before: object, remembered: Remembered, memory_bias: Tensor) -> Tensor:
-        """(B, T, D) -> (B, T, D), where ``before`` is what the look back needs."""
-        return self.digest(self.recall(x, before), remembered, memory_bias)
+    def forward(self, x: Tensor, before: object, remembered: Remembered, sight: Sight) -> Tensor:
+        """(B, T, D) -> (B, T, D), where ``before`` is what the look back needs, and ``sight`` what hides the memory's padding."""
+        return self.digest(self.recall(x, before), remembered, sight)
 
-    def digest(self, x: Tensor, remembered: Remembered, memory_bias: Tensor) -> Tensor:
+    def digest(self, x: Tensor, remembered: Remembered, sight: Sight) -> Tensor:
         """What comes after the look back: (B, T, D) -> (B, T, D)"""
         for look, pair in zip(self.looks, remembered, strict=True):
-            x = look(x, *pair, memory_bias)
+            x = look(x, *pair, sight)
         transformed: Tensor = self.transform(x)
         return transformed
 
-    def weights(self, x: Tensor, remembered: Remembered, memory_bias: Tensor) -> list[Tensor]:
+    def weights(self, x: Tensor, remembered: Remembered, sight: Sight) -> list[Tensor]:
         """(B, T, S) for each look at the memory, which it follows from what the look back has made of x (B, T, D): in the mean
         of the heads, where each position looks."""
         return [
-            look.sublayer.weights(look.enter(x), keys, memory_bias).mean(1)
+            sight.unfold(look.sublayer.weights(look.enter(x), keys, sight).mean(1))
             for look, (keys, _) in zip(self.at_memory, remembered, strict=True)
         ]
 
@@ -147,35 +148,35 @@ class TransformerDecoder(Decoder[TransformerState]):
 
     def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
         """Teacher forcing: all positions at once, each seeing those before it."""
-        x, before, memory_bias = self._read(tokens, memory)
+        x, before, sight = self._read(tokens, memory)
         for layer in self.stack:
-            x = layer(x, before, layer.remember(memory.outputs), memory_bias)
+            x = layer(x, before, layer.remember(memory.outputs), sight)
         normed: Tensor = self.norm(x)
         return normed
 
     def alignments(self, tokens: Tensor, memory: Memory) -> list[Tensor]:
         """(B, T, S) of each layer, the lowest first, in the mean of its heads."""
-        x, before, memory_bias = self._read(tokens, memory)
+        x, before, sight = self._read(tokens, memory)
         found = []
         for layer in self.stack:
             x, remembered = layer.recall(x, before), layer.remember(memory.outputs)
-            found += layer.weights(x, remembered, memory_bias)
-            x = layer.digest(x, remembered, memory_bias)
+            found += layer.weights(x, remembered, sight)
+            x = layer.digest(x, remembered, sight)
         return found
 
-    def _read(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, object, Tensor]:
-        """Vectors (B, T, D) of the tokens, what the layers need to look back from each, and the memory's bias (B, 1, 1, S)."""
+    def _read(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, object, Sight]:
+        """Vectors (B, T, D) of the tokens, what the layers need to look back from each, and what hides the memory's padding."""
         places = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.embedding(tokens, places)
         before = self.pasts.whole(x, self.embedding.positions.turn(places))
-        return x, before, bias_of(memory.mask, x.dtype)[:, None, None]
+        return x, before, Sight(memory_bias(memory.mask, x.dtype))
 
     def start(self, memory: Memory) -> TransformerState:
         """Keys and values of the memory for each layer, and nothing consumed."""
         rows = Rows.one_each(len(memory.mask), memory.mask.device)
         return TransformerState(
             [layer.remember(memory.outputs) for layer in self.stack],
-            bias_of(memory.mask, memory.outputs.dtype)[:, None, None],
+            memory_bias(memory.mask, memory.outputs.dtype),
             rows,
             torch.zeros_like(rows.sentence),
             self.pasts.begin(rows, len(self.stack), memory.outputs),
@@ -185,17 +186,16 @@ class TransformerDecoder(Decoder[TransformerState]):
         """Consume ``lengths`` (N,) of the ``tokens`` (N, P). A row that consumes nothing stays as it was: its result is void."""
         rows, ahead = state.rows, torch.arange(tokens.shape[1], device=tokens.device)
         places = state.consumed[:, None] + ahead
-        turn = self.embedding.positions.turn(_fold(rows, places))
-        befores, past = state.past.consume(rows, ahead < lengths[:, None], turn)
-        x = _fold(rows, self.embedding(tokens, places))  # (B, W P, D)
+        befores, past = state.past.consume(rows, ahead < lengths[:, None], self.embedding.positions.turn(places))
+        x, sight = self.embedding(tokens, places), RowsSight(state.memory_bias, rows=rows)
         glance = None
         for height, (layer, before, remembered) in enumerate(zip(self.stack, befores, state.remembered, strict=True)):
             x = layer.recall(x, before)
             if height == self.aligning:
                 glance = Glance(x, lengths)
-            x = layer.digest(x, remembered, state.memory_bias)
+            x = layer.digest(x, remembered, sight)
         behind = replace(state, consumed=state.consumed + lengths, past=past, glance=glance)
-        return self.norm(_last(rows, x, lengths)), behind
+        return self.norm(last(x, lengths)), behind
 
     def attention(self, hidden: Tensor, state: TransformerState) -> Tensor | None:
         """(N, S) where the layer ``aligning`` looked at the last token, in the mean of its heads."""
@@ -203,16 +203,5 @@ class TransformerDecoder(Decoder[TransformerState]):
         if state.glance is None or not self.looking:
             return None
         layer, remembered = self.stack[self.aligning], state.remembered[self.aligning]
-        (weights,) = layer.weights(state.glance.asking, remembered, state.memory_bias)
-        return _last(state.rows, weights, state.glance.lengths)
-
-
-def _fold(rows: Rows, values: Tensor) -> Tensor:
-    """(N, P, ...) -> (B, W P, ...): the tokens of all rows of a sentence side by side."""
-    return rows.fold(values).flatten(1, 2)
-
-
-def _last(rows: Rows, values: Tensor, lengths: Tensor) -> Tensor:
-    """(N, D) what stands at the last of the ``lengths`` (N,) tokens of each row, among all of a sentence (B, W P, D)."""
-    apart = rows.unfold(values.view(rows.sentences, rows.width, -1, values.shape[2]))  # (N, P, D)
-    return apart.gather(1, (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, apart.shape[2]))[:, 0]
+        (weights,) = layer.weights(state.glance.asking, remembered, RowsSight(state.memory_bias, rows=state.rows))
+        return last(weights, state.glance.lengths)

@@ -19,11 +19,12 @@ class State(Protocol):
     """
 
     def reorder(self, rows: Tensor) -> Self:
-        """Row i goes on from row ``rows[i]``. Rows move, repeat and vanish inside their sentence; every sentence keeps one."""
+        """Row i goes on from row ``rows[i]``. Rows move, repeat and vanish inside their sentence, and with its last row a sentence
+        leaves: that is cheap, since its memory goes only when many have left."""
         ...
 
     def select(self, rows: Tensor) -> Self:
-        """A copy in which sentences may also leave, repeat or change places; it never disturbs the original."""
+        """A copy in which sentences may also repeat or change places; it never disturbs the original."""
         ...
 
 

@@ -23,9 +23,9 @@ class Picker(Protocol):
 
 
 def most_probable(scores: Scores, row: Tensor, step: int) -> Tensor:
-    """The picker of greedy search: argmax of the raw logits, no softmax."""
+    """The picker of greedy search."""
     del row, step
-    return scores.columns[scores.logits.argmax(1)]
+    return scores.best(1)[1][:, 0]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: 
         if len(going) == 0:
             break
         if len(going) < len(row):
-            row, tokens, state = row[going], tokens[going], state.select(going)
+            row, tokens, state = row[going], tokens[going], state.reorder(going)
     refuse_nan(log_probs)
     table = torch.full((count, len(produced)), scorer.eos)
     for column, (rows, chosen) in enumerate(produced):

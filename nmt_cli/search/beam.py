@@ -73,7 +73,7 @@ class BeamSearch:
                 break
             beam, parents = beam.at(stays), parents[stays]
             rows, tokens = parents[beam.alive], beam.tokens[:, :, -1][beam.alive]
-            state = state.reorder(rows) if bool(stays.all()) else state.select(rows)
+            state = state.reorder(rows)
         return results
 
     def extend(

@@ -107,7 +107,7 @@ class ConstrainedBeam:
             if not rows:
                 break
             tokens = torch.tensor([candidate.tokens[-1] for pool in live for candidate in pool])
-            state = state.select(torch.tensor(rows))
+            state = state.reorder(torch.tensor(rows))
             live = _numbered(live)
         return [found[: self.n_best] for found in finished]
 

@@ -90,10 +90,8 @@ class DiverseBeamSearch:
             groups = [group.going() for group in groups if bool(group.pools.alive.any())]
             if not groups:
                 break
-            before = owner
             groups, owner, rows, tokens = _rearranged(groups)
-            everyone = len(torch.unique_consecutive(owner)) == len(torch.unique_consecutive(before))
-            state = state.reorder(rows) if everyone else state.select(rows)
+            state = state.reorder(rows)
         return [_distinct(hypotheses)[: self.beam.n_best] for hypotheses in found]
 
     def _extend(self, groups: list[_Group], length: int, offers: _Offers, eos: int) -> list[_Group]:

@@ -79,7 +79,7 @@ class Retold:
                 looks[row, place] = attention
             going = torch.nonzero(written.lengths[row] > place + 1)[:, 0]
             if 0 < len(going) < len(row):
-                row, tokens, state = row[going], tokens[going], state.select(going)
+                row, tokens, state = row[going], tokens[going], state.reorder(going)
         return log_probs, looks
 
 

@@ -75,7 +75,7 @@ class StochasticBeam:
                 break
             beam, parents = beam.at(stays), parents[stays]
             rows, tokens = parents[beam.alive], beam.tokens[:, :, -1][beam.alive]
-            state = state.reorder(rows) if bool(stays.all()) else state.select(rows)
+            state = state.reorder(rows)
         return results
 
     def _children(self, beam: _Beam, length: int, scores: Scores, eos: int) -> _Children:

@@ -15,6 +15,7 @@ from nmt_cli.corpus.files import FILES
 from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.corpus.staging import staged
 from nmt_cli.errors import ConfigError, DataError, ModelError
+from nmt_cli.runs import processor
 from nmt_cli.runs.directory import CORPUS, WEIGHTS, ModelDirectory, build, load_weights
 from nmt_cli.runs.kept import Kept
 from nmt_cli.runs.lock import locked
@@ -23,7 +24,6 @@ from nmt_cli.runs.origin import Origin
 from nmt_cli.runs.room import check_free
 from nmt_cli.runs.vocabulary import Vocabulary
 from nmt_cli.settings import differences
-from nmt_cli.training import processor
 from nmt_cli.training.soup import Ingredient, Soup, Taste, greedy, last, mean
 from nmt_cli.training.tasks import TASKS
 from nmt_cli.training.team import Alone

@@ -9,6 +9,7 @@ from pathlib import Path
 from nmt_cli import console
 from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.corpus.files import FILES
+from nmt_cli.runs import processor
 from nmt_cli.runs.checkpoint import Checkpoint
 from nmt_cli.runs.directory import CORPUS, WEIGHTS, ModelDirectory
 from nmt_cli.runs.lock import locked
@@ -16,7 +17,6 @@ from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest
 from nmt_cli.runs.room import check_room
 from nmt_cli.settings import Settings
-from nmt_cli.training import processor
 from nmt_cli.training.interruption import noticed
 from nmt_cli.training.learner import Learner
 from nmt_cli.training.pretrained import Pretrained

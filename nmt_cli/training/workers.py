@@ -24,8 +24,8 @@ import torch
 from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.errors import NMTError
 from nmt_cli.inference.workers import available_cores
+from nmt_cli.runs import processor
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.training import processor
 from nmt_cli.training.follower import Follower
 from nmt_cli.training.team import Alone, Left, Share, Team, appointed, joined
 

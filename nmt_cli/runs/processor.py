@@ -1,4 +1,4 @@
-"""What a CPU has to be told before a long training."""
+"""What a CPU has to be told before long work: a training, or a translation."""
 
 import ctypes
 import sys
@@ -12,7 +12,8 @@ def tune() -> None:
     """Keep freed memory, and flush denormal numbers.
 
     glibc gives each large block back to the system when it is freed, and the system fills the next one with zeros page by page:
-    for the tensors of a training that is a fifth of the time. Numbers below 1e-38 slow recurrent models by an order of magnitude.
+    for the large tensors of a training or a search that is a fifth of the time. Numbers below 1e-38 slow recurrent models by an
+    order of magnitude.
     """
     torch.set_flush_denormal(True)
     if sys.platform.startswith("linux"):
