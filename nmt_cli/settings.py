@@ -110,7 +110,7 @@ class SearchSettings(Section):
 
     beam: int = Field(default=5, ge=1, le=1000)
     length_penalty: float = Field(default=1.0, ge=0)  # score = log p / length ** length_penalty
-    batch_tokens: int = Field(default=1024, ge=1)  # padded source tokens that are searched at once, with beams up to 5
+    batch_tokens: int = Field(default=2048, ge=1)  # padded source tokens that are searched at once, with a beam of 5
 
 
 class Settings(Section):

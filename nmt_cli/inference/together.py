@@ -11,8 +11,8 @@ from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ConfigError, ModelError
-from nmt_cli.models.base import Decodable
 from nmt_cli.models.encoder_decoder import EncoderDecoder
+from nmt_cli.models.language_model import LanguageModel
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.languages import check_reader
 from nmt_cli.scoring.scores import Scores
@@ -115,7 +115,8 @@ class Together:
         if self.lm is not None:
             language = _fitting(self.lm, directory, "lm", "a language model")
             check_reader(language, directory)
-            writer = cast("Decodable[Any]", language.model())
+            writer = cast("LanguageModel[Any]", language.model())
+            writer.output.pack()
             joint = Joint((scorer, writer), self._fusion())
             scorer = Several(joint, (scorer.start, lambda source: writer.start(_beginnings(len(source)))))
         return scorer
@@ -149,7 +150,9 @@ def without_attention(directory: ModelDirectory) -> ModelError:
 
 
 def _model(directory: ModelDirectory) -> EncoderDecoder[Any]:
-    return cast("EncoderDecoder[Any]", directory.model())
+    model = cast("EncoderDecoder[Any]", directory.model())
+    model.output.pack()
+    return model
 
 
 def _fitting(path: Path, directory: ModelDirectory, task: str, purpose: str) -> ModelDirectory:

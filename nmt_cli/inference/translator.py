@@ -26,8 +26,9 @@ from nmt_cli.search.base import Hypothesis, Search, Sentences, Wish
 from nmt_cli.search.certificate import Certificate
 from nmt_cli.text.tokenizer import EOS, Tokenizer
 
-_USUAL_ROWS = 5
-"""Hypotheses of a sentence for which the batch size is meant; a wider beam gets smaller batches, not more memory."""
+_USUAL_ROWS, _FEWEST_ROWS = 5, 2
+"""Hypotheses of a sentence for which the batch size is meant: a wider beam gets smaller batches, not more memory, and greedy
+search larger ones."""
 
 Ids = Sequence[int]
 
@@ -128,7 +129,7 @@ class Translator:
     def of(cls, directory: ModelDirectory, strategy: Search, run: Run) -> Translator:
         """A translator over whatever runs the searches of a strategy."""
         settings = directory.settings
-        budget = max(1, settings.search.batch_tokens * _USUAL_ROWS // max(_USUAL_ROWS, strategy.rows))
+        budget = max(1, settings.search.batch_tokens * _USUAL_ROWS // max(_FEWEST_ROWS, strategy.rows))
         return cls(directory.tokenizer, run, settings.data.max_length, budget, strategy.repeats)
 
     def immediate(self) -> Translator:

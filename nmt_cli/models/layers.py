@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from nmt_cli.models.agreement import agreement
 from nmt_cli.models.losses import CHUNK, cross_entropy
+from nmt_cli.models.packing import Product, packed
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 
@@ -108,14 +109,21 @@ class Output(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(embedding)))
         self.first = first
         self.register_buffer("columns", torch.arange(first, len(embedding)), persistent=False)
+        self._product: Product | None = None
 
     @property
     def weight(self) -> Tensor:
         """(V', D)"""
         return self.embedding[self.first :]
 
+    def pack(self) -> None:
+        """Prepare for reading alone: what becomes of the weights afterwards is not seen any more."""
+        self._product = packed(self.weight.detach(), self.bias[self.first :].detach())
+
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, D) -> logits (N, V')"""
+        if self._product is not None:
+            return self._product(hidden)
         return functional.linear(hidden, self.weight, self.bias[self.first :])
 
     def scores(self, hidden: Tensor, attention: Callable[[], Tensor | None] = lambda: None) -> Scores:

@@ -99,7 +99,7 @@ class TransformerSettings(ModelSettings):
     def _transform(self) -> Residual[nn.Module]:
         if self.activation == "swiglu":
             return self._wrapped(GatedFeedForward(self.width, self.feed_forward, self.activation_dropout))
-        activation = {"relu": nn.ReLU, "gelu": nn.GELU, "swish": nn.SiLU}[self.activation]()
+        activation = {"relu": nn.ReLU(inplace=True), "gelu": nn.GELU(), "swish": nn.SiLU()}[self.activation]
         return self._wrapped(FeedForward(self.width, self.feed_forward, activation, self.activation_dropout))
 
     def _wrapped(self, sublayer: M) -> Residual[M]:
