@@ -6,8 +6,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from safetensors import safe_open
 
+from nmt_cli.runs import shortlist as shortlists
 from nmt_cli.runs.directory import ModelDirectory
 
 from . import marian
@@ -113,12 +113,12 @@ def test_lines_are_said_as_they_were_found(model: Path, nmt: Nmt, tmp_path: Path
 
 def test_the_shortlist_is_kept_in_our_ids(model: Path) -> None:
     size = ModelDirectory.open(model).tokenizer.size
-    with safe_open(model / "shortlist.safetensors", framework="pt") as stream:
-        places, targets = stream.get_tensor("places").tolist(), stream.get_tensor("targets").tolist()
-        assert '"frequent": "5"' in stream.metadata()["nmt"].replace('\\"', '"')
+    found = shortlists.read(ModelDirectory.open(model))
+    places, targets = found.places.tolist(), found.targets.tolist()
     lists = [targets[places[index] : places[index + 1]] for index in range(size)]
-    assert lists[:5] == [[], [], [2, 3], [3], [2, 4]]
+    assert lists[:5] == [[], [], [3], [3], [4]]  # what is unknown is never produced
     assert lists[5:] == [[index - 1, index] for index in range(5, size)]
+    assert found.always.tolist() == [3, 4, 5, 6]  # the first five of Marian's, and UNK is one of them
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from nmt_cli.cli import (
     preprocess,
     rerank,
     score,
+    shortlist,
     train,
     translate,
 )
@@ -152,6 +153,7 @@ app.command("inspect")(inspect.inspect)
 app.command("attention")(attention.attention)
 app.command("export", cls=CorpusCommand)(export.export)
 app.command("import")(import_.import_)
+app.command("shortlist")(shortlist.shortlist)
 app.command("bench")(bench.bench)
 
 

@@ -21,6 +21,7 @@ _HEAD = "Sampling (sample, stochastic, mbr)"
 _DIVERSE = "Diverse beam (diverse)"
 _EXACT = "Exact search (exact)"
 _RISK = "Minimum Bayes risk (mbr)"
+_SPEED = "Speed (with any search)"
 
 
 def _option(help_: str, *, panel: str = _SEARCH, metavar: str | None = None) -> Any:
@@ -103,6 +104,14 @@ class SearchTyped:
     ] = None
     seconds: Annotated[
         float | None, _option("Spend at most so much time on a sentence; without: as long as it takes.", panel=_EXACT)
+    ] = None
+    shortlist: Annotated[
+        bool | None,
+        typer.Option(
+            "--shortlist",
+            help="An approximation, quicker: score only what nmt shortlist has found to translate the source.",
+            rich_help_panel=_SPEED,
+        ),
     ] = None
     ban: Annotated[
         list[str] | None,

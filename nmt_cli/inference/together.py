@@ -1,4 +1,4 @@
-"""Which models translate together: one alone, an ensemble, a language model beside them; and where the first looks from."""
+"""Which models translate together: one alone, an ensemble, a language model beside them; and how the first does it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ConfigError, ModelError
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.language_model import LanguageModel
+from nmt_cli.models.shortlist import Shortlisted
+from nmt_cli.runs import shortlist
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.languages import check_reader
 from nmt_cli.scoring.scores import Scores
@@ -84,8 +86,12 @@ class Together:
         None  # of the first one's decoder, from 1: its attention counts; None: as its training has found
     )
 
+    shortlist: bool = False  # the first one, alone, scores the candidates of its shortlist and nothing else
+
     def __post_init__(self) -> None:
-        """Raises ConfigError for weights out of range, or of nothing."""
+        """Raises ConfigError for weights out of range, or of nothing, and for a shortlist that others do not know."""
+        if self.shortlist and (self.ensemble or self.lm is not None):
+            raise ConfigError("--shortlist must be used with one model, but others translate with it")
         if self.lm_weight is not None and self.lm is None:
             raise ConfigError("--lm-weight means nothing without --lm", "--lm MODEL names a language model")
         if self.weights and not self.ensemble:
@@ -97,12 +103,12 @@ class Together:
         """All of them.
 
         Raises:
-            ConfigError: weights that are too many, too few or out of range, or a layer that is.
+            ConfigError: weights that are too many, too few or out of range, a layer that is, or a shortlist that is not there.
             ModelError: a model that is none, or is for something else, or has another vocabulary.
         """
         first = _model(directory.of_task(*_TRANSLATES))
         aligned(first, directory, self.layer)
-        scorer: Startable = first
+        scorer: Startable = Shortlisted(first, shortlist.read(directory)) if self.shortlist else first
         if self.ensemble:
             members = [first, *(_model(_fitting(path, directory, *_TRANSLATES)) for path in self.ensemble)]
             weights = self.weights or (1.0,) * len(members)

@@ -30,6 +30,7 @@ from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import write_tensors
 from nmt_cli.runs.manifest import Manifest, command_line
 from nmt_cli.runs.origin import Origin
+from nmt_cli.runs.shortlist import FILE as SHORTLIST
 from nmt_cli.settings import Settings, resolve
 
 _TASK = "translate"
@@ -112,7 +113,7 @@ def run(wanted: Import) -> None:
         directory.write_settings(_settings(plan, vocabulary, folder.decoder))
         directory.write_weights(weights, {})
         if folder.shortlist is not None:
-            write_tensors(new / shortlist.FILE, *shortlist.read_shortlist(folder.shortlist, vocabulary.rows))
+            write_tensors(new / SHORTLIST, shortlist.read_shortlist(folder.shortlist, vocabulary.rows), {})
         _manifest(folder, plan, languages).write(new)
     config = plan.config
     console.say(

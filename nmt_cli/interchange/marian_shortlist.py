@@ -2,7 +2,7 @@
 
     u64 {magic, checksum, how many of the most frequent are always there, how many for each, n, m} | n u64 places | m u32 ids
 
-The ids of the source piece i are those from place i to place i + 1. It is kept in our ids, beside the model: nothing depends on it.
+The ids of the source piece i are those from place i to place i + 1. It is kept in our ids, beside the model.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from nmt_cli.errors import ModelError
-from nmt_cli.text.tokenizer import UNK
+from nmt_cli.models.shortlist import tensors_of
+from nmt_cli.text.tokenizer import EOS, UNK
 
-FILE = "shortlist.safetensors"
 MAGIC = 0xF11A48D5013417F5
 
 _HEAD = struct.Struct("<6Q")
@@ -29,11 +28,10 @@ def is_shortlist(head: bytes) -> bool:
     return head[:8] == struct.pack("<Q", MAGIC)
 
 
-def read_shortlist(path: Path, rows: Sequence[int]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """In our ids: ``places`` (V + 1,) and ``targets`` (m,), of which a source id has those from its place to the next.
+def read_shortlist(path: Path, rows: Sequence[int]) -> dict[str, Tensor]:
+    """In our ids, as it is kept. ``rows``: of each of our ids from UNK on, that of Marian's.
 
-    And ``frequent``: how many ids from UNK on are candidates of any source. ``rows``: of each of our ids from UNK on, that of
-    Marian's. Raises ModelError for a file that is damaged or of another model.
+    Raises ModelError for a file that is damaged or of another model.
     """
     content = path.read_bytes()
     if len(content) < _HEAD.size:
@@ -49,17 +47,22 @@ def read_shortlist(path: Path, rows: Sequence[int]) -> tuple[dict[str, Tensor], 
         raise ModelError(f"{path} must be for the {size:,} entries of the vocabulary, but is for {max(0, count - 1):,}")
     if int(places[0]) or int(places[-1]) != length or (places[1:] < places[:-1]).any():
         raise ModelError(f"{path} must have places that rise from 0 to {length:,}, but they do not")
-    return _ours(places.astype(np.int64), targets, np.asarray(rows)), {"frequent": str(frequent)}
+    return _ours(places.astype(np.int64), targets, np.asarray(rows), frequent)
 
 
 def _ours(
     places: np.ndarray[tuple[int], np.dtype[np.int64]],
     targets: np.ndarray[tuple[int], np.dtype[np.uint32]],
     rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+    frequent: int,
 ) -> dict[str, Tensor]:
-    """Lists by our ids, of our ids, ascending."""
+    """Lists by our ids, of our ids that can be produced; the first of Marian's vocabulary are candidates of any source."""
     ids = np.empty(len(rows), np.int64)
     ids[rows] = np.arange(UNK, UNK + len(rows))
-    lists = [np.sort(ids[targets[places[row] : places[row + 1]]]) for row in rows]
-    ends = np.cumsum([0] * (UNK + 1) + [len(each) for each in lists])
-    return {"places": torch.from_numpy(ends), "targets": torch.from_numpy(np.concatenate(lists))}
+    lists = [ids[targets[places[row] : places[row + 1]]] for row in rows]
+    none = [np.empty(0, np.int64)] * UNK
+    return tensors_of([*none, *map(_producible, lists)], _producible(np.append(ids[:frequent], EOS)))
+
+
+def _producible(ids: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.unique(ids[ids >= EOS])

@@ -126,12 +126,17 @@ class Output(nn.Module):
             return self._product(hidden)
         return functional.linear(hidden, self.weight, self.bias[self.first :])
 
+    @property
+    def producible(self) -> Tensor:
+        """The columns that search is offered."""
+        return self.columns[EOS - self.first :]
+
     def scores(self, hidden: Tensor, attention: Callable[[], Tensor | None] = lambda: None) -> Scores:
         """What is thought of the token behind each hidden state (N, D)."""
         logits, banned = self(hidden), EOS - self.first
         if banned == 0:
             return Scores(logits, self.columns, attention)
-        return Scores(logits[:, banned:], self.columns[banned:], attention, logits.logsumexp(1, keepdim=True))
+        return Scores(logits[:, banned:], self.producible, attention, logits.logsumexp(1, keepdim=True))
 
     def of(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """(M,) the log-probability of each target (M,) behind its hidden state (M, D); -inf for what is no column."""

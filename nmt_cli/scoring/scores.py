@@ -27,10 +27,15 @@ class Scores:
         ``normaliser`` (N, 1) where it is not that of these logits: whoever bans a token hands on the one he got, since what is
         left does not become more probable by it; and what is already a log-probability has the normaliser 0.
         """
-        self.logits = logits
+        self._logits = logits
         self.columns = columns
         self._attention = attention
         self._normaliser = normaliser
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, V')"""
+        return self._logits
 
     @cached_property
     def normaliser(self) -> Tensor:
@@ -61,6 +66,48 @@ class Scores:
         places = torch.searchsorted(self.columns, tokens.contiguous()).clamp(max=len(self.columns) - 1)
         values = self._normalised.gather(1, places[:, None])[:, 0]
         return values.masked_fill(self.columns[places] != tokens, -torch.inf)
+
+
+class CandidateScores(Scores):
+    """Of some tokens of each row, each row its own: all others are impossible.
+
+    What search mostly asks for, the best and those of given tokens, is found among them; all columns are filled only for who asks.
+    """
+
+    def __init__(
+        self,
+        candidates: Tensor,
+        ids: Tensor,
+        columns: Tensor,
+        attention: Callable[[], Tensor | None] = lambda: None,
+    ) -> None:
+        """``candidates`` (N, C) raw scores of the tokens ``ids`` (N, C), ascending in each row, of which a last one may repeat
+        with -inf."""
+        super().__init__(candidates, columns, attention)
+        self.ids = ids
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """(N, V'), -inf for all others."""
+        everything = self._logits.new_full((len(self._logits), len(self.columns)), -torch.inf)
+        places = self.ids - self.columns[0]  # columns are a range
+        return everything.scatter_reduce_(1, places, self._logits, "amax")
+
+    @cached_property
+    def _likely(self) -> Tensor:
+        """(N, C) log-probabilities."""
+        return torch.log_softmax(self._logits, 1)
+
+    def best(self, k: int) -> tuple[Tensor, Tensor]:
+        """See Scores; where there are fewer than k candidates, the others are impossible."""
+        _, places = top(self._logits, min(k, self._logits.shape[1]))
+        return self._likely.gather(1, places), self.ids.gather(1, places)
+
+    def of(self, tokens: Tensor) -> Tensor:
+        """See Scores."""
+        places = torch.searchsorted(self.ids, tokens[:, None]).clamp(max=self.ids.shape[1] - 1)
+        values = self._likely.gather(1, places)[:, 0]
+        return values.masked_fill(self.ids.gather(1, places)[:, 0] != tokens, -torch.inf)
 
 
 def top(values: Tensor, k: int, block: int = 64) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,156 @@
+"""A shortlist: of the vocabulary, only what may translate the source is scored (Jean et al. 2015, section 3.3; so does Marian).
+
+The output layer and all that is done with its scores are half of a small model's decoding, and nearly every column of them is a
+word that cannot come. This is an approximation: what is no candidate is never produced, and the others share its probability.
+Each sentence has candidates of its own, so that what becomes of it does not depend on what stands beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from nmt_cli.corpus.batching import Sequences
+from nmt_cli.models.encoder_decoder import EncoderDecoder
+from nmt_cli.models.layers import Output
+from nmt_cli.scoring.rows import Rows
+from nmt_cli.scoring.scorer import State
+from nmt_cli.scoring.scores import CandidateScores, Scores
+
+S = TypeVar("S", bound=State)
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """For each source token the target tokens that it may become."""
+
+    places: Tensor  # (V + 1,) long: the candidates of token i are targets[places[i] : places[i + 1]]
+    targets: Tensor  # (m,) ids
+    always: Tensor  # (F,) ids that are candidates of any source, EOS among them
+
+    def of(self, source: Sequences) -> tuple[Tensor, Tensor]:
+        """The candidates (B, C) of each sentence, ascending, C the most that one has; and how many each has, (B,).
+
+        Where a sentence has fewer, the highest id fills up the rest.
+        """
+        sentence, _ = torch.nonzero(source.mask, as_tuple=True)
+        tokens, size = source.tokens[source.mask], len(self.places) - 1
+        counts = self.places[tokens + 1] - self.places[tokens]
+        ends = counts.cumsum(0)
+        inside = torch.arange(int(ends[-1]), device=tokens.device) - (ends - counts).repeat_interleave(counts)
+        found = self.targets[self.places[tokens].repeat_interleave(counts) + inside]
+        chosen = torch.zeros(len(source), size, dtype=torch.bool, device=tokens.device)
+        chosen[sentence.repeat_interleave(counts), found] = True
+        chosen[:, self.always] = True
+        rows = Rows.of(torch.nonzero(chosen)[:, 0])
+        ids = size - 1 - rows.fold(size - 1 - torch.nonzero(chosen)[:, 1])
+        return ids, chosen.sum(1)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """An output layer for each sentence: that of its candidates."""
+
+    ids: Tensor  # (B, C)
+    weight: Tensor  # (B, C, D)
+    bias: Tensor  # (B, 1, C), -inf where there is no candidate
+
+    @classmethod
+    def of(cls, shortlist: Shortlist, source: Sequences, output: Output) -> Candidates:
+        """Gathered once for a batch. Costs B C D numbers."""
+        ids, counts = shortlist.of(source)
+        none = torch.arange(ids.shape[1], device=ids.device) >= counts[:, None]
+        bias = output.bias[ids].masked_fill(none, -torch.inf)
+        return cls(ids, output.embedding[ids], bias[:, None])
+
+    def at(self, sentences: Tensor) -> Candidates:
+        """Those of these sentences."""
+        return Candidates(self.ids[sentences], self.weight[sentences], self.bias[sentences])
+
+    def logits(self, hidden: Tensor, rows: Rows) -> Tensor:
+        """(N, C) from hidden states (N, D)."""
+        return rows.unfold(torch.baddbmm(self.bias, rows.fold(hidden), self.weight.transpose(1, 2)))
+
+
+@dataclass(frozen=True)
+class ShortlistedState(Generic[S]):
+    """A model's own state, and the candidates of its sentences."""
+
+    within: S
+    rows: Rows
+    candidates: Candidates
+
+    def reorder(self, rows: Tensor) -> Self:
+        """See State."""
+        layout, sentences = self.rows.go_on(rows)
+        candidates = self.candidates if sentences is None else self.candidates.at(sentences)
+        return replace(self, within=self.within.reorder(rows), rows=layout, candidates=candidates)
+
+    def select(self, rows: Tensor) -> Self:
+        """See State."""
+        layout, sentences = self.rows.pick(rows)
+        return replace(self, within=self.within.select(rows), rows=layout, candidates=self.candidates.at(sentences))
+
+
+@dataclass(frozen=True)
+class Shortlisted(Generic[S]):
+    """A translation model that scores the candidates alone: a scorer that knows how to begin."""
+
+    model: EncoderDecoder[S]
+    shortlist: Shortlist
+
+    @property
+    def eos(self) -> int:
+        """The model's."""
+        return self.model.eos
+
+    def start(self, source: Sequences) -> tuple[Tensor, ShortlistedState[S]]:
+        """See Decodable."""
+        first, within = self.model.start(source)
+        candidates = Candidates.of(self.shortlist, source, self.model.output)
+        return first, ShortlistedState(within, Rows.one_each(len(source), first.device), candidates)
+
+    def step(self, tokens: Tensor, state: ShortlistedState[S]) -> tuple[Scores, ShortlistedState[S]]:
+        """See Scorer."""
+        return self.advance(tokens[:, None], torch.ones_like(tokens), state)
+
+    def advance(
+        self, tokens: Tensor, lengths: Tensor, state: ShortlistedState[S]
+    ) -> tuple[Scores, ShortlistedState[S]]:
+        """See Scorer."""
+        hidden, within = self.model.decoder.advance(tokens, lengths, state.within)
+        rows, candidates, columns = state.rows, state.candidates, self.model.output.producible
+        ids = candidates.ids[rows.sentence]
+        scores = CandidateScores(
+            candidates.logits(hidden, rows), ids, columns, lambda: self.model.decoder.attention(hidden, within)
+        )
+        return scores, replace(state, within=within)
+
+
+def checked(tensors: dict[str, Tensor], vocabulary: int, eos: int) -> Shortlist | None:
+    """From what a file holds; None where it cannot be the shortlist of a vocabulary of that size (V)."""
+    if set(tensors) != {"places", "targets", "always"}:
+        return None
+    if any(each.dim() != 1 or each.dtype != torch.long for each in tensors.values()):
+        return None
+    places, targets, always = tensors["places"], tensors["targets"], tensors["always"]
+    rises = len(places) == vocabulary + 1 and bool((places[1:] >= places[:-1]).all())
+    if not rises or int(places[0]) != 0 or int(places[-1]) != len(targets):
+        return None
+    ids = torch.cat([targets, always])
+    if int(ids.min()) < eos or int(ids.max()) >= vocabulary or not bool((always == eos).any()):
+        return None
+    return Shortlist(places, targets, always)
+
+
+def tensors_of(lists: list[Any], always: Any) -> dict[str, Tensor]:
+    """What a file holds, from the candidates of each id, as arrays or lists of ids, and those of any source."""
+    counts = torch.tensor([0, *map(len, lists)])
+    return {
+        "places": counts.cumsum(0),
+        "targets": torch.cat([torch.as_tensor(each, dtype=torch.long) for each in lists]),
+        "always": torch.as_tensor(always, dtype=torch.long),
+    }

@@ -1,0 +1,28 @@
+"""The prepared corpus that goes with a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nmt_cli.corpus.dataset import PreparedCorpus
+from nmt_cli.corpus.files import FILES
+from nmt_cli.errors import DataError
+from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.vocabulary import Vocabulary
+
+
+def vocabulary_of(directory: ModelDirectory) -> Vocabulary:
+    """What its ids mean."""
+    return Vocabulary(directory.settings.data.units, directory.tokenizer)
+
+
+def corpus_for(directory: ModelDirectory, folder: Path) -> PreparedCorpus:
+    """The corpus in a folder. Raises DataError where there is none, or one of another task or vocabulary."""
+    corpus, kind = PreparedCorpus.open(folder), FILES[directory.manifest.task]
+    units = Vocabulary(corpus.settings.units, corpus.tokenizer)
+    if corpus.columns != kind.columns or not vocabulary_of(directory).is_that_of(units):
+        raise DataError(
+            f"{corpus.folder} must have the task and the vocabulary of {directory.path}, but has others",
+            f"nmt preprocess --tokenizer {directory.path} prepares one that has",
+        )
+    return corpus

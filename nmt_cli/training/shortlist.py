@@ -1,0 +1,90 @@
+"""``nmt shortlist``: what each source token may become, learnt from the pairs of a corpus alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmt_cli import console
+from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.errors import ConfigError, DataError
+from nmt_cli.evaluation.lexicon import Lexicon
+from nmt_cli.models.shortlist import tensors_of
+from nmt_cli.runs.corpora import corpus_for
+from nmt_cli.runs.directory import CORPUS, ModelDirectory
+from nmt_cli.runs.files import write_tensors
+from nmt_cli.runs.shortlist import FILE
+from nmt_cli.text.tokenizer import EOS
+
+_CELLS = 50_000_000
+"""Pairs of tokens that the lexicon is learnt from, at most: more take gigabytes, and add words too rare to be produced."""
+_LEAST = 1e-3
+"""Probability of a candidate."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What the user wants."""
+
+    model: Path
+    corpus: Path | None = None  # a prepared one; None: the one that the model was trained on
+    candidates: int = 50  # of each source token, at most
+    frequent: int = 100  # of the target, which are candidates of every token
+    force: bool = False  # replace the shortlist that is there
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for what is out of range."""
+        if self.candidates < 1:
+            raise ConfigError(f"--candidates must be at least 1, but is {self.candidates}")
+        if self.frequent < 0:
+            raise ConfigError(f"--frequent must be at least 0, but is {self.frequent}")
+
+
+def run(learning: Learning) -> None:
+    """Learn it, and write it beside the model.
+
+    Raises:
+        ConfigError: a shortlist is there already.
+        ModelError: no translation model.
+        DataError: no corpus, or one of another vocabulary.
+    """
+    directory = ModelDirectory.open(learning.model).of_task("translate", "a translation model")
+    path = directory.path / FILE
+    if path.exists() and not learning.force:
+        raise ConfigError(f"{path} must not be there yet, but it is", "--force replaces it")
+    folder = learning.corpus or directory.path / CORPUS
+    if learning.corpus is None and not is_prepared(folder):
+        raise DataError(
+            f"{directory.path} holds no corpus of its own: one must be given", "--corpus names a prepared folder"
+        )
+    corpus = corpus_for(directory, folder)
+    with console.progress("learning what each subword may become", None):
+        lists, always = _candidates(learning, corpus)
+        write_tensors(path, tensors_of(lists, always), {})
+    seen = [len(each) for each in lists if len(each) > 1]
+    console.say(
+        f"{path}: {len(seen):,} of {corpus.tokenizer.size:,} units have {np.mean(seen or [0]):.1f} candidates on average, "
+        f"beside {len(always)} of all"
+    )
+    console.say(f"next: nmt evaluate {directory.path} dev.src dev.tgt --shortlist tells what it costs")
+
+
+def _candidates(learning: Learning, corpus: PreparedCorpus) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    """Of each id, ascending, itself among them (a name is copied); and those of any."""
+    sources, targets = corpus.train["source"], corpus.train["target"]
+    step = max(1, int((sources.lengths.astype(np.int64) * targets.lengths).sum()) // _CELLS + 1)
+    lexicon = Lexicon.learn([(sources.ids(row), targets.ids(row)) for row in range(0, len(corpus.train), step)])
+    size = corpus.tokenizer.size
+    source, target = lexicon.keys >> 32, lexicon.keys & (2**32 - 1)
+    order = np.lexsort((-lexicon.probabilities, source))  # of each source, the most probable first
+    first = np.searchsorted(source, np.arange(size + 1))
+    lists = []
+    for token in range(size):
+        best = order[first[token] : first[token + 1]][: learning.candidates]
+        likely = target[best[lexicon.probabilities[best] >= _LEAST]]
+        lists.append(np.unique(np.append(likely, token)) if token > EOS else likely[:0])
+    counts = np.bincount(np.concatenate([targets.ids(row) for row in range(len(corpus.train))]), minlength=size)
+    return lists, np.unique(np.append(np.argsort(-counts, kind="stable")[: learning.frequent], EOS))
