@@ -1,12 +1,20 @@
 """``nmt translate``: lines in, translations out."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nmt_cli.cli.options import WorkersOption
 from nmt_cli.cli.searching import SearchTyped, searching
+
+
+def _figures(texts: Sequence[str]) -> dict[str, Any]:
+    """What tells how a line's candidates differ; loaded only where somebody wants to know: the first line shall come at once."""
+    from nmt_cli.evaluation.diversity import figures
+
+    return figures(texts)
 
 
 @searching
@@ -53,9 +61,8 @@ def translate(
     """
     from dataclasses import replace
 
-    from nmt_cli.evaluation.diversity import figures
     from nmt_cli.inference.details import Details
     from nmt_cli.inference.job import Job, run
 
     choice = replace(search.choice(), details=Details(token_scores, alignment, attention))
-    run(Job(model, tuple(files or ()), output, choice, format_, prefix, stream, workers, figures, engine))
+    run(Job(model, tuple(files or ()), output, choice, format_, prefix, stream, workers, _figures, engine))
