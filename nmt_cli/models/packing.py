@@ -1,8 +1,8 @@
-"""Weights laid out once for the products in which they are read.
+"""Products with matrices as tall as a vocabulary, and weights laid out for them.
 
-PyTorch's own products (MKL's, on the usual build) reach half of an x86 core's peak where a matrix is as tall as a vocabulary;
-oneDNN, which is built in too, reaches nearly all of it when the weights are packed beforehand. A single row is limited by
-memory instead, and is fastest where the weights stand column by column.
+PyTorch's own (MKL's, on the usual build) reach half of an x86 core's peak there; oneDNN, which is built in too, reaches nearly all
+of it, and all where the weights are packed beforehand. A single row is limited by memory instead, and is fastest where the
+weights stand column by column.
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ Product = Callable[[Tensor], Tensor]
 _ROWS = 256  # of which the packed layout should be good
 
 
+def product(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x W^T + b (N, V), for ``values`` (N, D), a ``weight`` (V, D) and a ``bias`` (V,). It knows no gradients."""
+    if not _packs(weight):
+        return functional.linear(values, weight, bias)
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
+    return found
+
+
 def packed(weight: Tensor, bias: Tensor) -> Product:
     """x W^T + b for a ``weight`` (V, D) and a ``bias`` (V,) that stay as they are; both layouts are copies.
 
@@ -29,13 +37,13 @@ def packed(weight: Tensor, bias: Tensor) -> Product:
         return lambda values: functional.linear(values, weight, bias)
     layout, columns = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS), weight.t().contiguous().t()
 
-    def product(values: Tensor) -> Tensor:
+    def read(values: Tensor) -> Tensor:
         if len(values) == 1:
             return functional.linear(values, columns, bias)
         found: Tensor = torch.ops.mkldnn._linear_pointwise(values, layout, bias, "none", [], "")
         return found
 
-    return product
+    return read
 
 
 def _packs(weight: Tensor) -> bool:

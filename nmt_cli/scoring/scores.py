@@ -5,11 +5,14 @@ Letters: N rows (hypotheses), V' scored columns of the vocabulary, S source leng
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 
 import torch
 from torch import Tensor
+
+_LOG2_E = 1 / math.log(2)
 
 
 class Scores:
@@ -40,31 +43,26 @@ class Scores:
     @cached_property
     def normaliser(self) -> Tensor:
         """(N, 1) log of the sum of exponentials, over all columns."""
-        return self.logits.logsumexp(1, keepdim=True) if self._normaliser is None else self._normaliser
+        return log_mass(self.logits) if self._normaliser is None else self._normaliser
 
     @cached_property
     def attention(self) -> Tensor | None:
         """(N, S) weights over the source, or None where the model has none."""
         return self._attention()
 
-    @cached_property
-    def _normalised(self) -> Tensor:
-        """(N, V'); torch's own ``log_softmax`` takes half the time of its ``logsumexp``."""
-        return torch.log_softmax(self.logits, 1) if self._normaliser is None else self.logits - self._normaliser
-
     def log_probs(self) -> Tensor:
         """(N, V')"""
-        return self._normalised
+        return self.logits - self.normaliser
 
     def best(self, k: int) -> tuple[Tensor, Tensor]:
         """The ``k`` (at most V') best tokens of each row: log-probabilities (N, k), descending, and ids (N, k)."""
-        _, places = top(self.logits, min(k, self.logits.shape[1]))
-        return self._normalised.gather(1, places), self.columns[places]
+        values, places = top(self.logits, min(k, self.logits.shape[1]))
+        return values - self.normaliser, self.columns[places]
 
     def of(self, tokens: Tensor) -> Tensor:
         """(N,) the log-probability of one token a row; -inf for a token that is no column."""
         places = torch.searchsorted(self.columns, tokens.contiguous()).clamp(max=len(self.columns) - 1)
-        values = self._normalised.gather(1, places[:, None])[:, 0]
+        values = (self.logits.gather(1, places[:, None]) - self.normaliser)[:, 0]
         return values.masked_fill(self.columns[places] != tokens, -torch.inf)
 
 
@@ -94,20 +92,26 @@ class CandidateScores(Scores):
         return everything.scatter_reduce_(1, places, self._logits, "amax")
 
     @cached_property
-    def _likely(self) -> Tensor:
-        """(N, C) log-probabilities."""
-        return torch.log_softmax(self._logits, 1)
+    def normaliser(self) -> Tensor:
+        """(N, 1)"""
+        return log_mass(self._logits)
 
     def best(self, k: int) -> tuple[Tensor, Tensor]:
         """See Scores; where there are fewer than k candidates, the others are impossible."""
-        _, places = top(self._logits, min(k, self._logits.shape[1]))
-        return self._likely.gather(1, places), self.ids.gather(1, places)
+        values, places = top(self._logits, min(k, self._logits.shape[1]))
+        return values - self.normaliser, self.ids.gather(1, places)
 
     def of(self, tokens: Tensor) -> Tensor:
         """See Scores."""
         places = torch.searchsorted(self.ids, tokens[:, None]).clamp(max=self.ids.shape[1] - 1)
-        values = self._likely.gather(1, places)[:, 0]
+        values = (self._logits.gather(1, places) - self.normaliser)[:, 0]
         return values.masked_fill(self.ids.gather(1, places)[:, 0] != tokens, -torch.inf)
+
+
+def log_mass(logits: Tensor) -> Tensor:
+    """(N, 1) log of the sum of exponentials of (N, V). Powers of two take a CPU two thirds of the time of powers of e."""
+    most = logits.amax(1, keepdim=True)
+    return (logits - most).mul_(_LOG2_E).exp2_().sum(1, keepdim=True).log_().add_(most)
 
 
 def top(values: Tensor, k: int, block: int = 64) -> tuple[Tensor, Tensor]:
