@@ -64,7 +64,12 @@ def counted(settings: ModelSettings, batch: Any) -> float:
         first, second = [shape for shape in shapes if isinstance(shape, torch.Size)][-2:]
         return int(2 * first.numel() * (second[1] if len(second) == 2 else 1))
 
+    def linear(values: Any, weight: Any, *_: Any, **__: Any) -> int:
+        return int(2 * values.numel() * weight[0])
+
     seen = dict.fromkeys((aten.addmm_, aten.mv, aten.addmv_), product)
+    if hasattr(torch.ops.mkldnn, "_linear_pointwise"):  # of builds with oneDNN
+        seen[torch.ops.mkldnn._linear_pointwise] = linear
     with FlopCounterMode(display=False, custom_mapping=seen) as counter:
         loss, _ = model.loss(batch, None, smoothing=0.1)
         loss.total.backward()

@@ -208,6 +208,7 @@ GROUPS = {
     "mbr": "--search mbr --samples 6 --mbr-candidates sample --utility bleu --mbr-aggregate",
     "exact": "--search exact --beam 2 --length-penalty 0 --nodes 40 --seconds 60",
     "limits": "--ban ist --no-repeat 2 --repetition-penalty 1.2 --min-length 3 --max-length 9 --glossary TERMS",
+    "shortlist": "--shortlist",
     "together": "--ensemble LSTM --weight 2 --weight 1 --lm READER --lm-weight 0.1",
 }
 """Every option of a search, once."""
@@ -230,6 +231,9 @@ def test_a_model_is_evaluated_as_it_translates(
     places = {"TERMS": tmp_path / "terms.tsv", "LSTM": trained_lstm, "READER": reader}
     options = [places.get(word, word) for word in GROUPS[group].split()]
     model = trained_lstm if group == "coverage" else trained
+    if group == "shortlist":
+        model = Path(shutil.copytree(trained, tmp_path / "listed"))
+        assert nmt("shortlist", model, "--candidates", 5).exit_code == 0
     files = (tmp_path / "t.en", tmp_path / "t.de")
     measured = nmt("evaluate", model, *files, *options, "--resamples", 0, "-o", tmp_path / "out")
     assert measured.exit_code == 0, measured.stderr
