@@ -852,8 +852,21 @@ MUTATIONS = {
         wrap(Rows, "pick", order_forgotten), ("copies_do_not_disturb",)
     ),
     "sentences leave, their memory does not": Mutation(
-        both(wrap(TransformerState, "select", memory_stays), wrap(RecurrentState, "select", memory_stays)),
-        ("copies_do_not_disturb", "long_lives_forget_nothing"),
+        both(
+            *(
+                wrap(kind, name, memory_stays)
+                for kind in (TransformerState, RecurrentState)
+                for name in ("select", "reorder")
+            )
+        ),
+        (
+            "copies_do_not_disturb",
+            "long_lives_forget_nothing",
+            "forced_decoding_agrees (greedy)",
+            *BATCHED,
+            *RETOLD,
+            *REREAD,
+        ),
     ),
     "sentences leave, their cache does not": Mutation(
         both(wrap(Slots, "select", cache_stays), wrap(Slots, "reorder", cache_stays)),

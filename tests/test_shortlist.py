@@ -14,6 +14,7 @@ from nmt_cli.models.shortlist import Candidates, Shortlist, Shortlisted, checked
 from nmt_cli.runs import shortlist as shortlists
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import write_tensors
+from nmt_cli.runs.vocabulary import Vocabulary
 from nmt_cli.scoring.rows import Rows
 from nmt_cli.scoring.scores import CandidateScores, Scores
 from nmt_cli.search import STRATEGIES
@@ -182,7 +183,7 @@ def test_scores_of_candidates() -> None:
         {"places": torch.tensor([0, 0, 0, 0, 1])}, {"places": torch.tensor([0, 2, 1, 0, 1, 2])},
         {"places": torch.tensor([0, 0, 0, 0, 1, 3])}, {"targets": torch.tensor([4, 5])},
         {"targets": torch.tensor([2, 4])}, {"targets": torch.tensor([[3, 4]])}, {"always": torch.tensor([4])},
-        {"always": torch.tensor([3.0])}, {"more": torch.tensor([3])},
+        {"always": torch.tensor([3.0])}, {"always": torch.tensor([], dtype=torch.long)}, {"more": torch.tensor([3])},
     ],
 )  # fmt: skip
 def test_what_is_no_shortlist(spoiled: dict[str, Tensor]) -> None:
@@ -241,10 +242,17 @@ def test_what_is_out_of_range(words: tuple[str, int], own: Path, nmt: Nmt) -> No
 
 
 def test_what_goes_wrong_with_it(own: Path, nmt: Nmt) -> None:
-    write_tensors(own / FILE, tensors_of([[]] * 7, [EOS]), {})
-    strange = nmt("translate", own, "--shortlist", input="a\n")
-    assert (strange.exit_code, "must be the shortlist of a vocabulary" in strange.stderr) == (1, True)
-    assert nmt("shortlist", own, "--force").exit_code == 0
+    size, digest = ModelDirectory.open(own).tokenizer.size, {"vocabulary": Vocabulary.open(own).digest}
+    other = {"vocabulary": Vocabulary("word", ModelDirectory.open(own).tokenizer).digest}
+    for length, metadata in ((7, digest), (size, other), (size, {})):
+        write_tensors(own / FILE, tensors_of([[]] * length, [EOS]), metadata)
+        strange = nmt("translate", own, "--shortlist", input="a\n")
+        assert (strange.exit_code, "must be a shortlist of the model's vocabulary" in strange.stderr) == (1, True)
+    write_tensors(own / FILE, tensors_of([[]] * size, [EOS]), digest)
+    assert nmt("translate", own, "--shortlist", input="a\n").stdout == "\n"  # nothing can come but the end
+    made = nmt("shortlist", own, "--force", "--frequent", 10**6)
+    assert made.exit_code == 0, made.stderr
+    assert int(shortlists.read(ModelDirectory.open(own)).always.min()) == EOS
     joined = nmt("translate", own, "--shortlist", "--ensemble", own, input="a\n")
     assert (joined.exit_code, "--shortlist must be used with one model" in joined.stderr) == (2, True)
 

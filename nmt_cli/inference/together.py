@@ -85,7 +85,6 @@ class Together:
     layer: int | None = (
         None  # of the first one's decoder, from 1: its attention counts; None: as its training has found
     )
-
     shortlist: bool = False  # the first one, alone, scores the candidates of its shortlist and nothing else
 
     def __post_init__(self) -> None:
@@ -108,9 +107,14 @@ class Together:
         """
         first = _model(directory.of_task(*_TRANSLATES))
         aligned(first, directory, self.layer)
-        scorer: Startable = Shortlisted(first, shortlist.read(directory)) if self.shortlist else first
+        if self.shortlist:
+            return Shortlisted(first, shortlist.read(directory))
+        first.output.pack()
+        scorer: Startable = first
         if self.ensemble:
             members = [first, *(_model(_fitting(path, directory, *_TRANSLATES)) for path in self.ensemble)]
+            for member in members[1:]:
+                member.output.pack()
             weights = self.weights or (1.0,) * len(members)
             if len(weights) != len(members):
                 raise ConfigError(
@@ -156,9 +160,7 @@ def without_attention(directory: ModelDirectory) -> ModelError:
 
 
 def _model(directory: ModelDirectory) -> EncoderDecoder[Any]:
-    model = cast("EncoderDecoder[Any]", directory.model())
-    model.output.pack()
-    return model
+    return cast("EncoderDecoder[Any]", directory.model())
 
 
 def _fitting(path: Path, directory: ModelDirectory, task: str, purpose: str) -> ModelDirectory:

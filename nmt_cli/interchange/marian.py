@@ -26,11 +26,10 @@ from nmt_cli.interchange.marian_vocabulary import SENTENCEPIECE, Vocabulary, Voc
 from nmt_cli.interchange.marian_weights import convert, vocabulary_size
 from nmt_cli.interchange.marian_yaml import as_list, read
 from nmt_cli.models import ARCHITECTURES
+from nmt_cli.runs import shortlist as shortlists
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.runs.files import write_tensors
 from nmt_cli.runs.manifest import Manifest, command_line
 from nmt_cli.runs.origin import Origin
-from nmt_cli.runs.shortlist import FILE as SHORTLIST
 from nmt_cli.settings import Settings, resolve
 
 _TASK = "translate"
@@ -113,7 +112,7 @@ def run(wanted: Import) -> None:
         directory.write_settings(_settings(plan, vocabulary, folder.decoder))
         directory.write_weights(weights, {})
         if folder.shortlist is not None:
-            write_tensors(new / SHORTLIST, shortlist.read_shortlist(folder.shortlist, vocabulary.rows), {})
+            shortlists.write(directory, shortlist.read_shortlist(folder.shortlist, vocabulary.rows))
         _manifest(folder, plan, languages).write(new)
     config = plan.config
     console.say(

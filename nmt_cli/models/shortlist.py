@@ -7,10 +7,12 @@ Each sentence has candidates of its own, so that what becomes of it does not dep
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
@@ -141,16 +143,16 @@ def checked(tensors: dict[str, Tensor], vocabulary: int, eos: int) -> Shortlist 
     if not rises or int(places[0]) != 0 or int(places[-1]) != len(targets):
         return None
     ids = torch.cat([targets, always])
-    if int(ids.min()) < eos or int(ids.max()) >= vocabulary or not bool((always == eos).any()):
+    if not bool((always == eos).any()) or int(ids.min()) < eos or int(ids.max()) >= vocabulary:
         return None
     return Shortlist(places, targets, always)
 
 
-def tensors_of(lists: list[Any], always: Any) -> dict[str, Tensor]:
-    """What a file holds, from the candidates of each id, as arrays or lists of ids, and those of any source."""
-    counts = torch.tensor([0, *map(len, lists)])
+def tensors_of(lists: Sequence[ArrayLike], always: ArrayLike) -> dict[str, Tensor]:
+    """What a file holds, from the candidates of each id and those of any source."""
+    targets = [torch.as_tensor(each, dtype=torch.long) for each in lists]
     return {
-        "places": counts.cumsum(0),
-        "targets": torch.cat([torch.as_tensor(each, dtype=torch.long) for each in lists]),
+        "places": torch.tensor([0, *map(len, targets)]).cumsum(0),
+        "targets": torch.cat(targets),
         "always": torch.as_tensor(always, dtype=torch.long),
     }

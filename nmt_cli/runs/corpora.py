@@ -11,18 +11,16 @@ from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.vocabulary import Vocabulary
 
 
-def vocabulary_of(directory: ModelDirectory) -> Vocabulary:
-    """What its ids mean."""
-    return Vocabulary(directory.settings.data.units, directory.tokenizer)
+def corpus_for(directory: ModelDirectory, folder: Path, otherwise: str = "") -> PreparedCorpus:
+    """The corpus in a folder; ``otherwise``: what else a user could do, where the hint tells him to prepare one.
 
-
-def corpus_for(directory: ModelDirectory, folder: Path) -> PreparedCorpus:
-    """The corpus in a folder. Raises DataError where there is none, or one of another task or vocabulary."""
+    Raises DataError where there is none, or one of another task or vocabulary.
+    """
     corpus, kind = PreparedCorpus.open(folder), FILES[directory.manifest.task]
     units = Vocabulary(corpus.settings.units, corpus.tokenizer)
-    if corpus.columns != kind.columns or not vocabulary_of(directory).is_that_of(units):
+    if corpus.columns != kind.columns or not Vocabulary.of(directory).is_that_of(units):
         raise DataError(
             f"{corpus.folder} must have the task and the vocabulary of {directory.path}, but has others",
-            f"nmt preprocess --tokenizer {directory.path} prepares one that has",
+            f"nmt preprocess --tokenizer {directory.path} prepares one that has{otherwise}",
         )
     return corpus

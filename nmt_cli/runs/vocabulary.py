@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
@@ -23,8 +24,18 @@ class Vocabulary:
         if is_prepared(folder):
             corpus = PreparedCorpus.open(folder)
             return cls(corpus.settings.units, corpus.tokenizer)
-        directory = ModelDirectory.open(folder)
+        return cls.of(ModelDirectory.open(folder))
+
+    @classmethod
+    def of(cls, directory: ModelDirectory) -> Vocabulary:
+        """That of a model."""
         return cls(directory.settings.data.units, directory.tokenizer)
+
+    @property
+    def digest(self) -> str:
+        """What tells it from others: blake2b of its pieces."""
+        pieces = "\n".join(self.tokenizer.pieces(range(self.tokenizer.size)))
+        return blake2b(f"{self.units}\n{pieces}".encode(), digest_size=16).hexdigest()
 
     def is_that_of(self, other: Vocabulary) -> bool:
         """Whether the same text has the same ids."""

@@ -16,13 +16,14 @@ from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.corpus.staging import staged
 from nmt_cli.errors import ConfigError, DataError, ModelError
 from nmt_cli.runs import processor
-from nmt_cli.runs.corpora import corpus_for, vocabulary_of
+from nmt_cli.runs.corpora import corpus_for
 from nmt_cli.runs.directory import CORPUS, WEIGHTS, ModelDirectory, build, load_weights
 from nmt_cli.runs.kept import Kept
 from nmt_cli.runs.lock import locked
 from nmt_cli.runs.manifest import command_line
 from nmt_cli.runs.origin import Origin
 from nmt_cli.runs.room import check_free
+from nmt_cli.runs.vocabulary import Vocabulary
 from nmt_cli.settings import differences
 from nmt_cli.training.soup import Ingredient, Soup, Taste, greedy, last, mean
 from nmt_cli.training.tasks import TASKS
@@ -89,7 +90,7 @@ def _check_alike(directories: Sequence[ModelDirectory]) -> None:
         changes = differences(old, new)[:3]
         if changes:
             raise ModelError(f"{other.path} must be the same model as {first.path}, but differs: {'; '.join(changes)}")
-        if not vocabulary_of(first).is_that_of(vocabulary_of(other)):
+        if not Vocabulary.of(first).is_that_of(Vocabulary.of(other)):
             raise ModelError(
                 f"{other.path} must have the vocabulary of {first.path}, but has another",
                 f"nmt train --from {first.path}, or nmt preprocess --tokenizer {first.path}, keeps it",
@@ -105,7 +106,7 @@ def _corpus(averaging: Averaging, directories: Sequence[ModelDirectory], folder:
     if averaging.dev:
         data, languages = first.settings.data, first.manifest.languages
         return dev_alone(kind(averaging.dev), folder, data, first.tokenizer, first.labels, languages)
-    corpus = corpus_for(first, averaging.corpus or _own_corpus(directories))
+    corpus = corpus_for(first, averaging.corpus or _own_corpus(directories), ", or --dev names files")
     if first.labels is not None and corpus.labels is not None:
         first.labels.check_same(corpus.labels, str(corpus.folder))
     return corpus

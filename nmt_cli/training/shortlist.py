@@ -13,14 +13,14 @@ from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.evaluation.lexicon import Lexicon
 from nmt_cli.models.shortlist import tensors_of
+from nmt_cli.runs import shortlist as shortlists
 from nmt_cli.runs.corpora import corpus_for
 from nmt_cli.runs.directory import CORPUS, ModelDirectory
-from nmt_cli.runs.files import write_tensors
 from nmt_cli.runs.shortlist import FILE
 from nmt_cli.text.tokenizer import EOS
 
 _CELLS = 50_000_000
-"""Pairs of tokens that the lexicon is learnt from, at most: more take gigabytes, and add words too rare to be produced."""
+"""Pairs of tokens that the lexicon is learnt from, about: more take gigabytes, and add words too rare to be produced."""
 _LEAST = 1e-3
 """Probability of a candidate."""
 
@@ -63,7 +63,7 @@ def run(learning: Learning) -> None:
     corpus = corpus_for(directory, folder)
     with console.progress("learning what each subword may become", None):
         lists, always = _candidates(learning, corpus)
-        write_tensors(path, tensors_of(lists, always), {})
+        shortlists.write(directory, tensors_of(lists, always))
     seen = [len(each) for each in lists if len(each) > 1]
     console.say(
         f"{path}: {len(seen):,} of {corpus.tokenizer.size:,} units have {np.mean(seen or [0]):.1f} candidates on average, "
@@ -75,16 +75,18 @@ def run(learning: Learning) -> None:
 def _candidates(learning: Learning, corpus: PreparedCorpus) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
     """Of each id, ascending, itself among them (a name is copied); and those of any."""
     sources, targets = corpus.train["source"], corpus.train["target"]
-    step = max(1, int((sources.lengths.astype(np.int64) * targets.lengths).sum()) // _CELLS + 1)
-    lexicon = Lexicon.learn([(sources.ids(row), targets.ids(row)) for row in range(0, len(corpus.train), step)])
-    size = corpus.tokenizer.size
+    step = 1 + int((sources.lengths * targets.lengths).sum()) // _CELLS
+    pairs = [(sources.ids(row), targets.ids(row)) for row in range(0, len(corpus.train), step)]
+    lexicon, size = Lexicon.learn(pairs), corpus.tokenizer.size
     source, target = lexicon.keys >> 32, lexicon.keys & (2**32 - 1)
     order = np.lexsort((-lexicon.probabilities, source))  # of each source, the most probable first
-    first = np.searchsorted(source, np.arange(size + 1))
-    lists = []
-    for token in range(size):
-        best = order[first[token] : first[token + 1]][: learning.candidates]
-        likely = target[best[lexicon.probabilities[best] >= _LEAST]]
-        lists.append(np.unique(np.append(likely, token)) if token > EOS else likely[:0])
-    counts = np.bincount(np.concatenate([targets.ids(row) for row in range(len(corpus.train))]), minlength=size)
-    return lists, np.unique(np.append(np.argsort(-counts, kind="stable")[: learning.frequent], EOS))
+    order = order[
+        (lexicon.probabilities[order] >= _LEAST) & (target[order] >= EOS)
+    ]  # what is unknown is never produced
+    first = np.searchsorted(source[order], np.arange(size + 1))
+    likely = [target[order[first[token] : first[token + 1]][: learning.candidates]] for token in range(size)]
+    lists = [np.unique(np.append(found, token)) if token > EOS else found[:0] for token, found in enumerate(likely)]
+    counts = np.bincount(np.concatenate([ids for _, ids in pairs]), minlength=size)
+    counts[:EOS] = 0
+    frequent = np.argsort(-counts, kind="stable")[: min(learning.frequent, np.count_nonzero(counts))]
+    return lists, np.unique(np.append(frequent, EOS))
