@@ -3,6 +3,7 @@ test_mutations breaks the code on purpose and sees them fail."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, TypeVar
@@ -76,6 +77,16 @@ def steps_are_teacher_forcing(model: Model, batch: Batch) -> None:
             torch.testing.assert_close(
                 scores.of(batch.target.tokens[:, t])[real], wanted[:, t][real], rtol=0, atol=1e-9
             )
+
+
+def packing_changes_nothing(model: Model, batch: Batch) -> None:
+    """Law 1 for a model that was packed, beside the one that was not: what is read of a source, and every step."""
+    packed = deepcopy(model)
+    packed.pack()
+    with torch.no_grad():
+        torch.testing.assert_close(packed.log_probs(batch), model.log_probs(batch), rtol=0, atol=1e-9)
+    steps_are_teacher_forcing(packed, batch)
+    prefixes_are_steps(packed, batch)
 
 
 def prefixes_are_steps(model: Model, batch: Batch) -> None:

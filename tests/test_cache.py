@@ -13,7 +13,10 @@ from tests.tiny import TINY, VOCABULARY, random_batch, random_model
 
 @pytest.fixture(params=sorted(TINY))
 def model(request: pytest.FixtureRequest) -> Any:
-    return random_model(request.param, seed=2)
+    """Packed: its steps are held against teacher forcing by its modules."""
+    made = random_model(request.param, seed=2)
+    made.pack()
+    return made
 
 
 class Life:

@@ -73,6 +73,10 @@ def test_steps_are_teacher_forcing(model: Any) -> None:
     laws.steps_are_teacher_forcing(model, random_batch(9, seed=1))
 
 
+def test_packing_changes_nothing(model: Any) -> None:
+    laws.packing_changes_nothing(model, random_batch(7, seed=19))
+
+
 def test_prefixes_are_steps(model: Any) -> None:
     laws.prefixes_are_steps(model, random_batch(7, seed=2))
 

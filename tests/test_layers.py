@@ -1,6 +1,7 @@
 """The small parts: dropout by statistics, the columns of the output layer, feed-forward layers, ways round a sub-layer."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from nmt_cli.models.layers import Dropout, FeedForward, GatedFeedForward, Output, embedding_table, shifted
+from nmt_cli.models.packing import Packable
 from nmt_cli.models.residual import PostNorm, PreNorm, Residual
 from nmt_cli.models.transformer import TransformerConfig
 from nmt_cli.settings import Sizes
@@ -18,11 +20,14 @@ from tests.tiny import TINY, VOCABULARY, config, lesson, random_batch
 MANY = 1 << 20
 
 
-class Function(nn.Module):
+class Function(Packable):
     """A sub-layer: 2 x + c."""
 
     def forward(self, x: torch.Tensor, c: float) -> torch.Tensor:
         return 2 * x + c
+
+    def packed(self) -> Callable[[torch.Tensor, float], torch.Tensor]:
+        return self.forward
 
 
 def exact(rate: float) -> float:
@@ -159,6 +164,7 @@ def test_the_norm_stands_before_or_after(kind: type[Residual[Function]], before:
     read = norm(x) if before else x
     total = x + 2 * read + 1
     torch.testing.assert_close(residual(x, 1), norm(total) if after else total)
+    torch.testing.assert_close(residual.packed()(x, 1), norm(total) if after else total)
     assert torch.equal(residual.enter(x), read)
 
 

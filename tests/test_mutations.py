@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
-from nmt_cli.models import alignment, attention, cells, encoder_decoder, recurrent_encoder, stacks
+from nmt_cli.models import alignment, attention, cells, encoder_decoder, layers, recurrent_encoder, stacks
 from nmt_cli.models import cache as caches
+from nmt_cli.models.attention import MultiHeadAttention
 from nmt_cli.models.attention_decoder import AttentionState, AttentiveDecoder
 from nmt_cli.models.bahdanau import BahdanauDecoder
 from nmt_cli.models.cache import Slots
@@ -21,6 +22,7 @@ from nmt_cli.models.past import TransformerState
 from nmt_cli.models.positions import RotaryPositions
 from nmt_cli.models.recurrent_decoder import RecurrentState
 from nmt_cli.models.recurrent_encoder import RecurrentEncoder
+from nmt_cli.models.residual import PostNorm, PreNorm
 from nmt_cli.models.ssru_cells import Cells, Resumed
 from nmt_cli.models.stacks import Embedding, TransformerDecoder
 from nmt_cli.scoring.rows import Rows
@@ -67,6 +69,7 @@ def asked(*limits: int, seed: int) -> tuple[Sequences, Sentences]:
 
 LAWS: dict[str, Callable[[str], None]] = {
     "steps_are_teacher_forcing": lambda a: laws.steps_are_teacher_forcing(model_of(a), random_batch(9, seed=1)),
+    "packing_changes_nothing": lambda a: laws.packing_changes_nothing(model_of(a), random_batch(7, seed=19)),
     "prefixes_are_steps": lambda a: laws.prefixes_are_steps(model_of(a), random_batch(7, seed=2)),
     "neighbours_change_nothing": lambda a: laws.neighbours_change_nothing(
         model_of(a), WIDE, random_batch(9, seed=3, longest=12).source
@@ -745,6 +748,41 @@ def one_member_moves(original: Any) -> Any:
     return mutant
 
 
+def values_first(original: Any) -> Any:
+    """Keys are taken for values, and values for keys."""
+
+    def mutant(self: Any) -> Any:
+        remember = original(self)
+        return lambda outputs: remember(outputs)[::-1]
+
+    return mutant
+
+
+def last_first(original: Any) -> Any:
+    """The last of several layers comes first."""
+    return lambda *parts: original(*parts[::-1])
+
+
+def unbiased(original: Any) -> Any:
+    """The products alone."""
+
+    def mutant(*parts: Any) -> Any:
+        product = original(*parts)
+        return lambda values: product(values) - product(torch.zeros_like(values))
+
+    return mutant
+
+
+def straight_on(original: Any) -> Any:
+    """What a sub-layer gives is not added to what it has read."""
+
+    def mutant(self: Any) -> Any:
+        around = original(self)
+        return lambda x, *context: around(x, *context) - x
+
+    return mutant
+
+
 def unmerged(original: Any) -> Any:
     """Every candidate is judged as if it was found once."""
 
@@ -911,6 +949,23 @@ MUTATIONS = {
         wrap(TransformerState, "reorder", all_as_far_as_the_furthest),
         ("prefixes_are_steps",),
         ("transformer", "transformer-post", *ROTARY, *SSRU),
+    ),
+    "packed keys and values of the memory change places": Mutation(
+        wrap(MultiHeadAttention, "packed_memory", values_first),
+        ("packing_changes_nothing",),
+        ("transformer", "transformer-post", *ROTARY, *SSRU),
+    ),
+    "weights are packed in another order": Mutation(
+        wrap(attention, "side_by_side", last_first), ("packing_changes_nothing",), (*T, *ROTARY)
+    ),
+    "the biases are not packed": Mutation(wrap(layers, "side_by_side", unbiased), ("packing_changes_nothing",), T),
+    "the output layer is packed without its bias": Mutation(
+        wrap(layers, "packed", unbiased), ("packing_changes_nothing",)
+    ),
+    "the way round is not packed": Mutation(
+        both(wrap(PreNorm, "packed", straight_on), wrap(PostNorm, "packed", straight_on)),
+        ("packing_changes_nothing",),
+        ("transformer", "transformer-post", "transformer-lm"),
     ),
     "unfold is permuted": Mutation(wrap(Rows, "unfold", permuted), RETOLD),
     "fold is permuted": Mutation(

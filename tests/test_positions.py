@@ -87,14 +87,14 @@ def test_behind_the_end_of_the_learned_table_all_places_are_the_last() -> None:
 
 def test_rotation_is_the_matrix_of_the_paper() -> None:
     """The same places for all rows of the batch, or places of their own; vectors stay as they are."""
-    heads, own = values(B, H, T, D), torch.tensor([[0, 1, 2, 3, 4, 5, 6], [9, 3, 3, 0, 1, 2, 11]])
+    heads, own = values(B, T, H, D), torch.tensor([[0, 1, 2, 3, 4, 5, 6], [9, 3, 3, 0, 1, 2, 11]])
     for places in (torch.arange(T), own):
         found = rotary().turn(places)(heads)
         for b in range(B):
             for h in range(H):
                 for t in range(T):
                     place = int(places.expand(B, -1)[b, t])
-                    torch.testing.assert_close(found[b, h, t], oracles.turned(heads[b, h, t], place))
+                    torch.testing.assert_close(found[b, t, h], oracles.turned(heads[b, t, h], place))
     vectors = values(B, T, D)
     assert rotary()(vectors, own) is vectors
 
@@ -113,16 +113,16 @@ def test_turned_products_know_the_distance_alone() -> None:
 
 
 def test_the_gradient_of_a_rotation_is_the_rotation_back() -> None:
-    heads, pull = values(B, H, T, D).requires_grad_(), values(B, H, T, D)
+    heads, pull = values(B, T, H, D).requires_grad_(), values(B, T, H, D)
     turn = rotary().turn(torch.arange(T))
     (found,) = torch.autograd.grad((turn(heads) * pull).sum(), heads)
     torch.testing.assert_close(turn(found), pull)
 
 
 def test_what_attention_hands_over_can_be_turned() -> None:
-    """A view whose heads are not next to each other in memory, in both precisions."""
+    """A view whose tokens are not next to each other in memory, in both precisions."""
     for dtype in (torch.float32, torch.float64):
-        heads = values(B, T, H * D).to(dtype).view(B, T, H, D).transpose(1, 2)
+        heads = values(B, T, 3, H, D).to(dtype).unbind(2)[1]
         signals = RotaryPositions(D).to(dtype)
         found = signals.turn(torch.arange(T))(heads)
         assert found.dtype == dtype
@@ -130,7 +130,7 @@ def test_what_attention_hands_over_can_be_turned() -> None:
 
 
 def test_nowhere() -> None:
-    vectors, heads = values(B, T, D), values(B, H, T, D)
+    vectors, heads = values(B, T, D), values(B, T, H, D)
     assert Positions()(vectors, torch.arange(T)) is vectors
     assert Positions().turn(torch.arange(T))(heads) is heads
 

@@ -108,13 +108,15 @@ class Together:
         first = _model(directory.of_task(*_TRANSLATES))
         aligned(first, directory, self.layer)
         if self.shortlist:
+            first.encoder.pack()
+            first.decoder.pack()
             return Shortlisted(first, shortlist.read(directory))
-        first.output.pack()
+        first.pack()
         scorer: Startable = first
         if self.ensemble:
             members = [first, *(_model(_fitting(path, directory, *_TRANSLATES)) for path in self.ensemble)]
             for member in members[1:]:
-                member.output.pack()
+                member.pack()
             weights = self.weights or (1.0,) * len(members)
             if len(weights) != len(members):
                 raise ConfigError(
@@ -126,7 +128,7 @@ class Together:
             language = _fitting(self.lm, directory, "lm", "a language model")
             check_reader(language, directory)
             writer = cast("LanguageModel[Any]", language.model())
-            writer.output.pack()
+            writer.pack()
             joint = Joint((scorer, writer), self._fusion())
             scorer = Several(joint, (scorer.start, lambda source: writer.start(_beginnings(len(source)))))
         return scorer

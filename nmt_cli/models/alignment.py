@@ -30,7 +30,7 @@ from nmt_cli.models.squashing import tanh, tanh_slope
 class MemoryKeys:
     """What attention has made of a memory."""
 
-    keys: Tensor  # (B, S, D); of several heads (B, H, S, D/H)
+    keys: Tensor  # (B, S, D); of several heads (B, S, H, D/H)
     values: Tensor  # likewise
     bias: Tensor  # (B, 1, S): 0, or -inf on padding
 
@@ -153,7 +153,7 @@ class MultiHead(Attention):
         return context
 
     def project(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H, S, D/H) each."""
+        """(B, S, H, D/H) each."""
         return self.attention.remember(outputs)
 
     def weights(self, query: Tensor, memory: MemoryKeys) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,13 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nmt_cli.models.layers import Dropout
+from nmt_cli.models.packing import Packable, side_by_side
 from nmt_cli.models.positions import Turn, unturned
 from nmt_cli.scoring.rows import Rows
 
 
 def bias_of(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """A mask (True = may be looked at) as what is added to attention scores: 0 or -inf."""
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
+    nothing = torch.zeros((), dtype=dtype, device=mask.device)
+    return torch.where(mask, nothing, -torch.inf)
 
 
 def memory_bias(mask: Tensor, dtype: torch.dtype) -> Tensor | None:
@@ -29,7 +32,7 @@ def causal_bias(length: int, like: Tensor) -> Tensor:
     return torch.full((length, length), -torch.inf, dtype=like.dtype, device=like.device).triu_(1)
 
 
-class MultiHeadAttention(nn.Module):
+class MultiHeadAttention(Packable):
     """softmax(Q K^T / sqrt(d)) V in H heads. Keys and values are projected apart, so that those of a memory are made once."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -43,35 +46,69 @@ class MultiHeadAttention(nn.Module):
         self.dropout = Dropout(dropout)
 
     def split(self, values: Tensor) -> Tensor:
-        """(B, T, D) -> (B, H, T, D/H)"""
-        return values.view(*values.shape[:2], self.heads, -1).transpose(1, 2)
+        """(B, T, D) -> (B, T, H, D/H)"""
+        return _split(values, self.heads)
 
     def remember(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (B, H, S, D/H) of what is looked at (B, S, D)."""
+        """Keys and values (B, S, H, D/H) of what is looked at (B, S, D)."""
         return self.split(self.key(values)), self.split(self.value(values))
 
     def weights(self, query: Tensor, keys: Tensor, sight: Sight) -> Tensor:
-        """(B, H, T, S): how much each query looks at each key (B, H, S, D/H); queries as ``forward`` takes them."""
-        scores = self._asking(query, sight) @ keys.transpose(2, 3) / math.sqrt(keys.shape[3])
-        return torch.softmax(scores if sight.bias is None else scores + sight.bias, 3)
+        """(B, H, T, S): how much each query looks at each key (B, S, H, D/H); queries as ``forward`` takes them."""
+        return self._weights(self.split(self.query(query)), keys, sight)
 
     def forward(self, query: Tensor, keys: Tensor, values: Tensor, sight: Sight) -> Tensor:
-        """What the queries (B, T, D), or of rows (N, P, D), find in keys and values (B, H, S, D/H); same shape.
+        """What the queries (B, T, D), or of rows (N, P, D), find in keys and values (B, S, H, D/H); same shape.
 
         The keys come turned by their positions.
         """
+        asking = self.split(self.query(query))
         if self.training:
-            found = self.dropout(self.weights(query, keys, sight)) @ values
+            found = self.dropout(self._weights(asking, keys, sight)) @ values.transpose(1, 2)
+            found = sight.unfold(found.transpose(1, 2))
         else:
-            asking = self._asking(query, sight)
-            found = functional.scaled_dot_product_attention(asking, keys, values, sight.bias)
-        joined: Tensor = self.output(sight.unfold(found.transpose(1, 2)).flatten(2))
+            found = look(asking, keys, values, sight)
+        joined: Tensor = self.output(found.flatten(2))
         return joined
 
-    def _asking(self, query: Tensor, sight: Sight) -> Tensor:
-        """Queries (B, H, T, D/H), turned by their positions."""
-        turned = sight.turn(self.split(self.query(query)))
-        return sight.fold(turned.transpose(1, 2)).transpose(1, 2)
+    def packed(self) -> Callable[[Tensor, Tensor, Tensor, Sight], Tensor]:
+        """See Packable."""
+        query, output, heads = side_by_side(self.query), side_by_side(self.output), self.heads
+
+        def forward(values: Tensor, keys: Tensor, found: Tensor, sight: Sight) -> Tensor:
+            asking = _split(query(values), heads)
+            return output(look(asking, keys, found, sight).flatten(2))
+
+        return forward
+
+    def packed_memory(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """``remember``, packed."""
+        project, heads = side_by_side(self.key, self.value), self.heads
+
+        def remember(values: Tensor) -> tuple[Tensor, Tensor]:
+            keys, found = _split(project(values), 2, heads).unbind(2)
+            return keys, found
+
+        return remember
+
+    def _weights(self, asking: Tensor, keys: Tensor, sight: Sight) -> Tensor:
+        """(B, H, T, S) of queries (B, T, H, D/H), or of rows."""
+        queries = sight.fold(sight.turn(asking)).transpose(1, 2)
+        scores = queries @ keys.permute(0, 2, 3, 1) / math.sqrt(keys.shape[3])
+        return torch.softmax(scores if sight.bias is None else scores + sight.bias, 3)
+
+
+def _split(values: Tensor, *parts: int) -> Tensor:
+    """(B, T, D) -> (B, T, ``parts``, what is left of D)"""
+    sentences, length, _ = values.shape
+    return values.view(sentences, length, *parts, -1)
+
+
+def look(asking: Tensor, keys: Tensor, values: Tensor, sight: Sight) -> Tensor:
+    """What queries (B, T, H, D/H), or of rows (N, P, H, D/H), find in keys and values (B, S, H, D/H): same shape."""
+    queries = sight.fold(sight.turn(asking)).transpose(1, 2)
+    found = functional.scaled_dot_product_attention(queries, keys.transpose(1, 2), values.transpose(1, 2), sight.bias)
+    return sight.unfold(found.transpose(1, 2))
 
 
 @dataclass(frozen=True)
@@ -90,7 +127,7 @@ class Sight:
         return values
 
     def seen(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (B, H, S, D/H) that are looked at, from those (B, H, T, D/H) of what is read."""
+        """Keys and values (B, S, H, D/H) that are looked at, from those (B, T, H, D/H) of what is read."""
         return keys, values
 
 
@@ -102,6 +139,8 @@ class RowsSight(Sight):
 
     def fold(self, values: Tensor) -> Tensor:
         """(N, P, ...) -> (B, W P, ...): the tokens of all rows of a sentence side by side."""
+        if self.rows.place is None:
+            return values.view(self.rows.sentences, -1, *values.shape[2:])
         return self.rows.fold(values).flatten(1, 2)
 
     def unfold(self, values: Tensor) -> Tensor:
@@ -109,7 +148,7 @@ class RowsSight(Sight):
         return self.rows.unfold(values.view(self.rows.sentences, self.rows.width, -1, *values.shape[2:]))
 
 
-class SelfAttention(nn.Module):
+class SelfAttention(Packable):
     """Attention of what is read over what is in sight, as a sub-layer."""
 
     def __init__(self, attention: MultiHeadAttention) -> None:
@@ -121,3 +160,14 @@ class SelfAttention(nn.Module):
         keys, values = self.attention.remember(x)
         found: Tensor = self.attention(x, *sight.seen(sight.turn(keys), values), sight)
         return found
+
+    def packed(self) -> Callable[[Tensor, Sight], Tensor]:
+        """See Packable."""
+        part = self.attention
+        project, output, heads = side_by_side(part.query, part.key, part.value), side_by_side(part.output), part.heads
+
+        def forward(x: Tensor, sight: Sight) -> Tensor:
+            asking, keys, values = _split(project(x), 3, heads).unbind(2)
+            return output(look(asking, *sight.seen(sight.turn(keys), values), sight).flatten(2))
+
+        return forward

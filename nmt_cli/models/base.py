@@ -73,6 +73,10 @@ class Decodable(Model, Generic[S]):
     eos: int
 
     @abstractmethod
+    def pack(self) -> None:
+        """Prepare for decoding alone: what becomes of the weights afterwards is not seen any more."""
+
+    @abstractmethod
     def start(self, source: Sequences) -> tuple[Tensor, S]:
         """Encode. Returns the first tokens (B,) to be consumed and a state with one row for each sentence."""
 

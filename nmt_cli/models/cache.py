@@ -24,12 +24,12 @@ class CachedSight(RowsSight):
     used: int  # R
 
     def seen(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write keys and values (N, H, P, D/H) of what is read into their slots; those (B, H, R, D/H) of all used slots."""
+        """Write keys and values (N, P, H, D/H) of what is read into their slots; those (B, R, H, D/H) of all used slots."""
         return self._with(self.keys, keys), self._with(self.values, values)
 
     def _with(self, slots: Tensor, fresh: Tensor) -> Tensor:
-        slots.flatten(0, 1).index_copy_(0, self.written, fresh.transpose(1, 2).flatten(2).flatten(0, 1))
-        return slots[:, : self.used].view(len(slots), self.used, fresh.shape[1], -1).transpose(1, 2)
+        slots.flatten(0, 1).index_copy_(0, self.written, fresh.reshape(self.written.shape[0], -1))
+        return slots[:, : self.used].view(slots.shape[0], self.used, *fresh.shape[2:])
 
 
 @dataclass(frozen=True)
@@ -81,25 +81,32 @@ class Slots:
         """
         count = real.shape[1]
         own, room = self._claimed(rows, count)  # (N, P) slots
-        before = torch.ones(count, count, dtype=torch.bool, device=real.device).tril_()
-        mask = room.visible[:, None].expand(-1, count, -1)
-        mask = mask.scatter(2, own[:, None].expand(-1, count, -1), before.expand(len(own), -1, -1))  # (N, P, R)
+        after = room.visible.scatter(1, own, real)
+        if count == 1:
+            mask = room.visible.scatter(1, own, True)[:, None]
+        else:
+            before = torch.ones(count, count, dtype=torch.bool, device=real.device).tril_()
+            mask = room.visible[:, None].expand(-1, count, -1)
+            mask = mask.scatter(2, own[:, None].expand(-1, count, -1), before.expand(len(own), -1, -1))  # (N, P, R)
         # Nothing is hidden from the rows that fill up a sentence: all stay finite.
         bias = None if bool(mask.all()) else rows.fold(bias_of(mask, self.keys.dtype)).flatten(1, 2)[:, None]
         written = (rows.sentence[:, None] * room.keys.shape[2] + own).flatten()
         sights = [
             CachedSight(bias, turn, rows=rows, keys=keys, values=values, written=written, used=room.used)
-            for keys, values in zip(room.keys, room.values, strict=True)
+            for keys, values in zip(room.keys.unbind(0), room.values.unbind(0), strict=True)
         ]
-        return sights, replace(room, visible=room.visible.scatter(1, own, real))
+        return sights, replace(room, visible=after)
 
     def _claimed(self, rows: Rows, count: int) -> tuple[Tensor, Self]:
         """For each row ``count`` slots (N, P) of its sentence that no row sees and no other gets, and the cache that has them."""
+        if rows.width == 1 and bool(self.visible.all()):  # as in greedy search: none is free
+            ahead = torch.arange(self.used, self.used + count, device=self.visible.device)
+            return ahead.expand(len(self.visible), -1), self.with_room(self.used + count)
         wanted = rows.width * count
         taken = rows.fold(self.visible).any(1)  # (B, R)
         needed = int(taken.sum(1).max()) + wanted
         room = self.with_room(max(needed, self.used))
-        free = torch.argsort(functional.pad(taken, (0, room.used - self.used)).byte(), dim=1, stable=True)[:, :wanted]
+        free = functional.pad(taken.logical_not_(), (0, room.used - self.used), value=True).byte().topk(wanted).indices
         return rows.unfold(free.view(rows.sentences, rows.width, count)), room
 
 

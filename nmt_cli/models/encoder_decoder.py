@@ -28,6 +28,9 @@ class Encoder(nn.Module):
     def forward(self, source: Sequences) -> Memory:
         """Padding does not touch what is remembered of the real tokens."""
 
+    def pack(self) -> None:
+        """Prepare for reading alone, where that is worth while: what becomes of the weights afterwards is not seen any more."""
+
 
 class Decoder(nn.Module, Generic[S]):
     """Memory and what was produced so far -> hidden states, from which the output layer predicts."""
@@ -39,6 +42,9 @@ class Decoder(nn.Module, Generic[S]):
     @abstractmethod
     def looking(self) -> int:
         """How many of its layers look at the memory."""
+
+    def pack(self) -> None:
+        """Prepare for decoding alone, where that is worth while: what becomes of the weights afterwards is not seen any more."""
 
     @abstractmethod
     def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
@@ -113,6 +119,12 @@ class EncoderDecoder(Decodable[S]):
         """Hidden states (M, D) and targets (M,) of the M real target tokens: the output layer never sees padding."""
         hidden = self.decoder(shifted(batch.target.tokens), self.encoder(batch.source))
         return hidden[batch.target.mask], batch.target.tokens[batch.target.mask]
+
+    def pack(self) -> None:
+        """See Decodable."""
+        self.encoder.pack()
+        self.decoder.pack()
+        self.output.pack()
 
     def start(self, source: Sequences) -> tuple[Tensor, S]:
         """The first tokens (B,) and the state of the encoded source."""

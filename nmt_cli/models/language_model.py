@@ -49,6 +49,11 @@ class LanguageModel(Decodable[S], Generic[S]):
         memory = Memory.empty(len(batch.inputs), self.output.embedding)
         return self.decoder.read(batch.inputs, memory, None if batch.begins else carry)
 
+    def pack(self) -> None:
+        """See Decodable."""
+        self.decoder.pack()
+        self.output.pack()
+
     def start(self, source: Sequences) -> tuple[Tensor, S]:
         """Go on behind what was said before, ``source`` (B, S), S at least 1: a line begins behind an EOS.
 

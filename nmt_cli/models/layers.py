@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from nmt_cli.models.agreement import agreement
 from nmt_cli.models.losses import CHUNK, cross_entropy
-from nmt_cli.models.packing import Product, packed
+from nmt_cli.models.packing import Packable, Product, packed, side_by_side
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 
@@ -57,7 +57,7 @@ class VariationalDropout(Dropout):
         return values * self.mask(values[:, :1])
 
 
-class FeedForward(nn.Module):
+class FeedForward(Packable):
     """W2 act(W1 x) on each position by itself."""
 
     def __init__(self, width: int, inner: int, activation: nn.Module, dropout: float) -> None:
@@ -72,8 +72,13 @@ class FeedForward(nn.Module):
         contracted: Tensor = self.contract(self.dropout(self.activation(self.expand(values))))
         return contracted
 
+    def packed(self) -> Callable[[Tensor], Tensor]:
+        """See Packable."""
+        expand, activation, contract = side_by_side(self.expand), self.activation.forward, side_by_side(self.contract)
+        return lambda values: contract(activation(expand(values)))
 
-class GatedFeedForward(nn.Module):
+
+class GatedFeedForward(Packable):
     """W2 (silu(W x) * V x) on each position by itself: SwiGLU (Shazeer 2020), without biases.
 
     Three matrices where ``FeedForward`` has two: at the same inner width half as many parameters again, so two thirds of the width
@@ -91,6 +96,16 @@ class GatedFeedForward(nn.Module):
         gate, value = self.expand(values).chunk(2, -1)
         contracted: Tensor = self.contract(self.dropout(functional.silu(gate) * value))
         return contracted
+
+    def packed(self) -> Callable[[Tensor], Tensor]:
+        """See Packable."""
+        expand, contract = side_by_side(self.expand), side_by_side(self.contract)
+
+        def forward(values: Tensor) -> Tensor:
+            gate, value = expand(values).chunk(2, -1)
+            return contract(functional.silu(gate) * value)
+
+        return forward
 
 
 class Output(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Turn = Callable[[Tensor], Tensor]
-"""What positions do to queries or keys (B, H, T, D/H): same shape."""
+"""What positions do to queries or keys (B, T, H, D/H): same shape."""
 Formula = Callable[[int, int], Tensor]
 """Position signals of a length and a width."""
 
@@ -119,7 +119,7 @@ class RotaryPositions(Positions):
 
     def turn(self, positions: Tensor) -> Turn:
         """Of positions (T,) or (B, T)."""
-        signals = self.signals(positions).unsqueeze(-3)  # (1, T, D/H) or (B, 1, T, D/H)
+        signals = self.signals(positions).unsqueeze(-2)  # (T, 1, D/H) or (B, T, 1, D/H)
         return Rotation(torch.complex(signals[..., 1::2], signals[..., 0::2]))
 
 
@@ -127,9 +127,9 @@ class RotaryPositions(Positions):
 class Rotation:
     """Multiplication of pairs of columns by complex numbers of length 1: one pass where sines and cosines apart take nine."""
 
-    phases: Tensor  # (1, T, D/2H) or (B, 1, T, D/2H), complex
+    phases: Tensor  # (T, 1, D/2H) or (B, T, 1, D/2H), complex
 
     def __call__(self, values: Tensor) -> Tensor:
-        """(B, H, T, D/H) -> (B, H, T, D/H)"""
+        """(B, T, H, D/H) -> (B, T, H, D/H)"""
         pairs = torch.view_as_complex(values.view(*values.shape[:3], -1, 2))
         return torch.view_as_real(pairs * self.phases).flatten(3)

@@ -1,15 +1,17 @@
 """What surrounds a sub-layer of a Transformer: the way round it (He et al. 2016), a norm before or after it, dropout behind it."""
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
 from nmt_cli.models.layers import Dropout
+from nmt_cli.models.packing import Packable, normed
 
-M = TypeVar("M", bound=nn.Module)
+M = TypeVar("M", bound=Packable)
 
 
-class Residual(nn.Module, Generic[M]):
+class Residual(Packable, Generic[M]):
     """x + f(x), without a norm at first: the two kinds say where it stands."""
 
     def __init__(self, sublayer: M, norm: nn.Module, dropout: float) -> None:
@@ -39,6 +41,11 @@ class PreNorm(Residual[M]):
         normed: Tensor = self.norm(x)
         return normed
 
+    def packed(self) -> Callable[..., Tensor]:
+        """See Packable."""
+        norm, sublayer = normed(self.norm), self.sublayer.packed()
+        return lambda x, *context: x + sublayer(norm(x), *context)
+
 
 class PostNorm(Residual[M]):
     """norm(x + f(x)) (Vaswani et al. 2017): the sum is normalised every time, and the stack needs no norm at its end.
@@ -52,3 +59,8 @@ class PostNorm(Residual[M]):
         """(B, T, D) -> (B, T, D)"""
         normed: Tensor = self.norm(x)
         return normed
+
+    def packed(self) -> Callable[..., Tensor]:
+        """See Packable."""
+        norm, sublayer = normed(self.norm), self.sublayer.packed()
+        return lambda x, *context: norm(x + sublayer(x, *context))

@@ -11,10 +11,13 @@ costs the same however much was produced, and a row remembers one vector for eac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from nmt_cli.models.packing import Packable, side_by_side
 
 
 class _Scan(torch.autograd.Function):
@@ -47,7 +50,7 @@ def scan(forget: Tensor, candidates: Tensor, start: Tensor) -> Tensor:
     return cells
 
 
-class SSRU(nn.Module):
+class SSRU(Packable):
     """The unit, as a sub-layer."""
 
     def __init__(self, width: int) -> None:
@@ -59,6 +62,16 @@ class SSRU(nn.Module):
         """(B, T, D) -> (B, T, D), where ``recur`` knows what came before."""
         forget, candidates = self.project(x).chunk(2, 2)
         return torch.relu(recur(torch.sigmoid(forget + self.bias), candidates))
+
+    def packed(self) -> Callable[[Tensor, Recurrence], Tensor]:
+        """See Packable."""
+        project, bias = side_by_side(self.project), self.bias.detach().clone()
+
+        def forward(x: Tensor, recur: Recurrence) -> Tensor:
+            forget, candidates = project(x).chunk(2, 2)
+            return torch.relu(recur(torch.sigmoid(forget + bias), candidates))
+
+        return forward
 
 
 class Recurrence:

@@ -9,9 +9,9 @@ Each sub-layer comes with its way round it. Which parts these are is not known h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from nmt_cli.models.attention import MultiHeadAttention, RowsSight, Sight, memor
 from nmt_cli.models.base import Memory
 from nmt_cli.models.encoder_decoder import Decoder, Encoder
 from nmt_cli.models.layers import Dropout
+from nmt_cli.models.packing import Packable
 from nmt_cli.models.past import Glance, Pasts, Remembered, TransformerState
 from nmt_cli.models.positions import Positions
 from nmt_cli.models.recurrent_decoder import last
@@ -47,10 +48,10 @@ class Embedding(nn.Module):
         return embedded
 
 
-class EncoderLayer(nn.Module):
+class EncoderLayer(Packable):
     """Self-attention, then feed-forward."""
 
-    def __init__(self, attend: Residual[nn.Module], transform: Residual[nn.Module]) -> None:
+    def __init__(self, attend: Residual[Packable], transform: Residual[Packable]) -> None:
         super().__init__()
         self.attend = attend
         self.transform = transform
@@ -59,6 +60,11 @@ class EncoderLayer(nn.Module):
         """(B, S, D) -> (B, S, D)"""
         transformed: Tensor = self.transform(self.attend(x, sight))
         return transformed
+
+    def packed(self) -> Callable[[Tensor, Sight], Tensor]:
+        """See Packable."""
+        attend, transform = self.attend.packed(), self.transform.packed()
+        return lambda x, sight: transform(attend(x, sight))
 
 
 class TransformerEncoder(Encoder):
@@ -69,15 +75,57 @@ class TransformerEncoder(Encoder):
         self.embedding = embedding
         self.layers = nn.ModuleList(layers)
         self.norm = norm
+        self._packed: Sequence[Callable[[Tensor, Sight], Tensor]] | None = None
+
+    def pack(self) -> None:
+        """See Encoder."""
+        self._packed = [layer.packed() for layer in cast("list[EncoderLayer]", list(self.layers))]
 
     def forward(self, source: Sequences) -> Memory:
         """One vector for each source token; no final state."""
         places = torch.arange(source.tokens.shape[1], device=source.tokens.device)
         x = self.embedding(source.tokens, places)
         sight = Sight(memory_bias(source.mask, x.dtype), self.embedding.positions.turn(places))
-        for layer in self.layers:
+        for layer in self._packed or self.layers:
             x = layer(x, sight)
         return Memory(self.norm(x), source.mask, ())
+
+
+class Reader(Protocol):
+    """A decoder layer as decoding needs it: what it makes of the memory once, and its two halves."""
+
+    @property
+    def recall(self) -> Callable[[Tensor, object], Tensor]:
+        """The look back: (N, P, D) -> (N, P, D), and what it needs to look."""
+        ...
+
+    def remember(self, outputs: Tensor) -> Remembered:
+        """Keys and values of a memory (B, S, D)."""
+        ...
+
+    def digest(self, x: Tensor, remembered: Remembered, sight: Sight) -> Tensor:
+        """What comes after the look back: (N, P, D) -> (N, P, D)"""
+        ...
+
+
+@dataclass(frozen=True)
+class PackedReader:
+    """Of packed parts."""
+
+    recall: Callable[[Tensor, object], Tensor]
+    memories: Sequence[Callable[[Tensor], tuple[Tensor, Tensor]]]
+    looks: Sequence[Callable[[Tensor, Tensor, Tensor, Sight], Tensor]]
+    transform: Callable[[Tensor], Tensor]
+
+    def remember(self, outputs: Tensor) -> Remembered:
+        """See Reader."""
+        return [memory(outputs) for memory in self.memories]
+
+    def digest(self, x: Tensor, remembered: Remembered, sight: Sight) -> Tensor:
+        """See Reader."""
+        for look, (keys, values) in zip(self.looks, remembered, strict=True):
+            x = look(x, keys, values, sight)
+        return self.transform(x)
 
 
 class DecoderLayer(nn.Module):
@@ -85,9 +133,9 @@ class DecoderLayer(nn.Module):
 
     def __init__(
         self,
-        recall: Residual[nn.Module],
+        recall: Residual[Packable],
         looks: Sequence[Residual[MultiHeadAttention]],
-        transform: Residual[nn.Module],
+        transform: Residual[Packable],
     ) -> None:
         super().__init__()
         self.recall = recall
@@ -114,6 +162,15 @@ class DecoderLayer(nn.Module):
         transformed: Tensor = self.transform(x)
         return transformed
 
+    def packed(self) -> PackedReader:
+        """For decoding alone."""
+        return PackedReader(
+            self.recall.packed(),
+            [look.sublayer.packed_memory() for look in self.at_memory],
+            [look.packed() for look in self.at_memory],
+            self.transform.packed(),
+        )
+
     def weights(self, x: Tensor, remembered: Remembered, sight: Sight) -> list[Tensor]:
         """(B, T, S) for each look at the memory, which it follows from what the look back has made of x (B, T, D): in the mean
         of the heads, where each position looks."""
@@ -135,6 +192,16 @@ class TransformerDecoder(Decoder[TransformerState]):
         self.aligning = max(
             0, len(layers) - 2
         )  # the last but one aligns best, if nothing better is known (Garg et al. 2019)
+        self._packed: Sequence[Reader] | None = None
+
+    def pack(self) -> None:
+        """See Decoder."""
+        self._packed = [layer.packed() for layer in self.stack]
+
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """The layers as decoding takes them."""
+        return self.stack if self._packed is None else self._packed
 
     @property
     def looking(self) -> int:
@@ -175,7 +242,7 @@ class TransformerDecoder(Decoder[TransformerState]):
         """Keys and values of the memory for each layer, and nothing consumed."""
         rows = Rows.one_each(len(memory.mask), memory.mask.device)
         return TransformerState(
-            [layer.remember(memory.outputs) for layer in self.stack],
+            [layer.remember(memory.outputs) for layer in self.readers],
             memory_bias(memory.mask, memory.outputs.dtype),
             rows,
             torch.zeros_like(rows.sentence),
@@ -189,7 +256,7 @@ class TransformerDecoder(Decoder[TransformerState]):
         befores, past = state.past.consume(rows, ahead < lengths[:, None], self.embedding.positions.turn(places))
         x, sight = self.embedding(tokens, places), RowsSight(state.memory_bias, rows=rows)
         glance = None
-        for height, (layer, before, remembered) in enumerate(zip(self.stack, befores, state.remembered, strict=True)):
+        for height, (layer, before, remembered) in enumerate(zip(self.readers, befores, state.remembered, strict=True)):
             x = layer.recall(x, before)
             if height == self.aligning:
                 glance = Glance(x, lengths)

@@ -15,6 +15,7 @@ from nmt_cli.models.attention import MultiHeadAttention, SelfAttention
 from nmt_cli.models.cache import SlotPasts
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import FeedForward, GatedFeedForward, Output
+from nmt_cli.models.packing import Packable
 from nmt_cli.models.past import Pasts, TransformerState
 from nmt_cli.models.positions import (
     LearnedPositions,
@@ -31,7 +32,7 @@ from nmt_cli.models.tying import Tie, tables
 from nmt_cli.settings import ModelSettings, Sizes
 from nmt_cli.text.tokenizer import EOS, UNK
 
-M = TypeVar("M", bound=nn.Module)
+M = TypeVar("M", bound=Packable)
 Autoregression = Literal["attention", "ssru"]
 _EPSILON = 1e-6  # of RMSNorm: torch's own depends on the precision
 
@@ -84,7 +85,7 @@ class TransformerSettings(ModelSettings):
         ]
         return TransformerDecoder(self._embedding(table, word_dropout), stack, self._last_norm(), pasts)
 
-    def _recall(self, autoregression: Autoregression) -> tuple[Callable[[], nn.Module], Pasts]:
+    def _recall(self, autoregression: Autoregression) -> tuple[Callable[[], Packable], Pasts]:
         """How a decoder layer looks back: what makes the sub-layer, and what makes all that the sub-layers remember."""
         if autoregression == "ssru":
             return lambda: SSRU(self.width), CellPasts(self.width)
@@ -96,7 +97,7 @@ class TransformerSettings(ModelSettings):
     def _attention(self) -> MultiHeadAttention:
         return MultiHeadAttention(self.width, self.heads, self.attention_dropout)
 
-    def _transform(self) -> Residual[nn.Module]:
+    def _transform(self) -> Residual[Packable]:
         if self.activation == "swiglu":
             return self._wrapped(GatedFeedForward(self.width, self.feed_forward, self.activation_dropout))
         activation = {"relu": nn.ReLU(inplace=True), "gelu": nn.GELU(), "swish": nn.SiLU()}[self.activation]

@@ -58,9 +58,12 @@ def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: 
     row = torch.arange(count)  # which input each remaining row is
     produced: list[tuple[Tensor, Tensor]] = []
     log_probs, lengths = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.long)
-    for length in range(1, int(limits.max()) + 1):
+    shortest, longest = int(limits.min()), int(limits.max())
+    for length in range(1, longest + 1):
         scores, state = scorer.step(tokens, state)
-        tokens = torch.where(limits[row] == length, scorer.eos, pick(scores, row, length))  # at the limit EOS is forced
+        tokens = pick(scores, row, length)
+        if length >= shortest:
+            tokens = torch.where(limits[row] == length, scorer.eos, tokens)  # at the limit EOS is forced
         log_probs[row] += scores.of(tokens)
         lengths[row] = length
         produced.append((row, tokens))

@@ -58,66 +58,74 @@ class BeamSearch:
         """See SearchStrategy. Cost: one step of at most B K rows for each length."""
         results: list[list[Hypothesis]] = [[] for _ in range(len(sentences))]
         beam = Pools.start(sentences, self.width)
-        for length in range(1, int(sentences.limits.max()) + 1):  # the length that a hypothesis has if it ends now
+        shortest, longest = int(sentences.limits.min()), int(sentences.limits.max())
+        for length in range(1, longest + 1):  # the length that a hypothesis has if it ends now
             scores, state = scorer.step(tokens, state)
             log_probs, extensions = scores.best(2 * self.width)
-            must = (beam.limits == length).repeat_interleave(beam.alive.sum(1))  # (N,)
-            log_probs, extensions = force_end(must, log_probs, extensions, scores.of, scorer.eos)
+            if length >= shortest:
+                must = (beam.limits == length).repeat_interleave(beam.alive.sum(1))  # (N,)
+                log_probs, extensions = force_end(must, log_probs, extensions, scores.of, scorer.eos)
             beam = beam.attending(self.penalty.attended(scores))
             beam, parents = self.extend(beam, length, log_probs, extensions, scorer.eos)
             beam = self.prune(beam)
             stays = beam.alive.any(1)
-            for place in torch.nonzero(~stays)[:, 0].tolist():
-                results[int(beam.sentence[place])] = beam.best(place, self.n_best)
-            if not bool(stays.any()):
-                break
-            beam, parents = beam.at(stays), parents[stays]
-            rows, tokens = parents[beam.alive], beam.tokens[:, :, -1][beam.alive]
-            state = state.reorder(rows)
+            if not bool(stays.all()):
+                for place in torch.nonzero(~stays)[:, 0].tolist():
+                    results[int(beam.sentence[place])] = beam.best(place, self.n_best)
+                if not bool(stays.any()):
+                    break
+                beam, parents = beam.at(stays), parents[stays]
+            tokens = beam.gather(beam.tokens[:, :, -1])
+            state = state.reorder(beam.gather(parents))
         return results
 
     def extend(
-        self, beam: Pools, length: int, log_probs: Tensor, extensions: Tensor, eos: int, lowered: Tensor | float = 0.0
+        self,
+        beam: Pools,
+        length: int,
+        log_probs: Tensor,
+        extensions: Tensor,
+        eos: int,
+        lowered: Tensor | None = None,
     ) -> tuple[Pools, Tensor]:
         """One token more. From (N, 2K) extensions of the live rows to the new pools and the row (B, K) each goes on from.
 
         ``lowered`` (N, 2K) is how much lower extensions are ranked than by their log-probability, at this step alone.
         """
-        sentences, live_width = beam.alive.shape
-        offered = log_probs.shape[1]
-        every = log_probs.new_full((sentences * live_width, offered), -torch.inf)
-        candidates = every.new_zeros(every.shape, dtype=torch.long)
-        live = beam.alive.flatten()
-        every[live] = log_probs + beam.log_probs[beam.alive][:, None]
-        candidates[live] = extensions
-        ranks = every.clone()
-        ranks[live] -= lowered
+        live_width, offered = beam.alive.shape[1], log_probs.shape[1]
+        every = beam.spread(log_probs + beam.gather(beam.log_probs)[:, None], -torch.inf)  # (B, K', J)
+        candidates = beam.spread(extensions, eos)
+        ranks = every if lowered is None else every - beam.spread(lowered, 0.0)
         # 1. the 2K best of all the hypotheses of a sentence
-        rank, place = ranks.view(sentences, -1).topk(min(2 * self.width, live_width * offered), 1)  # (B, 2K)
+        rank, place = ranks.flatten(1).topk(min(2 * self.width, live_width * offered), 1)  # (B, 2K)
         refuse_nan(rank)
-        best, token = every.view(sentences, -1).gather(1, place), candidates.view(sentences, -1).gather(1, place)
+        best = rank if lowered is None else every.flatten(1).gather(1, place)
+        token = candidates.flatten(1).gather(1, place)
         parent = place // offered
         # 2. the finished pool: the old ones and those that end now, among the first K, the K best by score
-        ends = (token == eos) & (torch.arange(token.shape[1]) < self.width) & ~torch.isneginf(best)
-        penalties = self.penalty(beam.coverage, beam.sources).gather(1, parent)
-        fresh = torch.where(ends, best / self.norm(length) + penalties, -torch.inf)
+        stop = token == eos
+        ends = stop & (torch.arange(token.shape[1]) < self.width) & (best > -torch.inf)
+        ranked = best / self.norm(length)
+        if beam.coverage.shape[2]:
+            ranked = ranked + self.penalty(beam.coverage, beam.sources).gather(1, parent)
+        fresh = torch.where(ends, ranked, -torch.inf)
         scores, chosen = torch.cat([beam.finished, fresh], 1).topk(self.width, 1)
         grown = torch.cat([beam.tokens.gather(1, _wide(parent, length - 1)), token[:, :, None]], 2)  # (B, 2K, T)
         pool = torch.cat([torch.cat([beam.finished_tokens, _pad(beam.finished_tokens, eos)], 2), grown], 1)
         # 3. the live pool: the K best that do not end
-        _, going = rank.masked_fill(token == eos, -torch.inf).topk(min(self.width, best.shape[1]), 1)
-        row = (torch.cumsum(live, 0) - 1).view(sentences, live_width)  # which row of the state each live hypothesis is
+        _, going = rank.masked_fill(stop, -torch.inf).topk(min(self.width, best.shape[1]), 1)
+        ahead = parent.gather(1, going)
         extended = replace(
             beam,
-            log_probs=best.masked_fill(token == eos, -torch.inf).gather(1, going),
+            log_probs=best.masked_fill(stop, -torch.inf).gather(1, going),
             tokens=grown.gather(1, _wide(going, length)),
-            coverage=beam.coverage.gather(1, _wide(parent.gather(1, going), beam.coverage.shape[2])),
+            coverage=beam.coverage.gather(1, _wide(ahead, beam.coverage.shape[2])),
             finished=scores,
             finished_log_probs=torch.cat([beam.finished_log_probs, best], 1).gather(1, chosen),
             finished_tokens=pool.gather(1, _wide(chosen, length)),
             ended=beam.ended + ends.sum(1),
         )
-        return extended, row.gather(1, parent.gather(1, going))
+        return extended, beam.rows.gather(1, ahead)
 
     def prune(self, beam: Pools) -> Pools:
         """Without the live hypotheses that need not go on."""

@@ -26,7 +26,7 @@ class CoveragePenalty:
     def attended(self, scores: Scores) -> Tensor:
         """(N, S) the attention of this step; S = 0 where nothing is penalised. Raises ConfigError where the model has none."""
         if self.weight == 0:
-            return scores.logits.new_zeros(len(scores.logits), 0)
+            return scores.normaliser[:, :0]
         if scores.attention is None:
             raise ConfigError(
                 "--coverage needs a model with attention, but the decoder of this one has none",

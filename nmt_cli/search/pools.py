@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -43,10 +44,34 @@ class Pools:
             torch.zeros(count, dtype=torch.long),
         )
 
-    @property
+    @cached_property
     def alive(self) -> Tensor:
         """(B, K) which places of the live pool hold a hypothesis."""
-        return ~torch.isneginf(self.log_probs)
+        return self.log_probs != -torch.inf
+
+    @cached_property
+    def full(self) -> bool:
+        """Whether all do, as they mostly do while nothing has ended: then live hypotheses are a view of the pool."""
+        return bool(self.alive.all())
+
+    @property
+    def rows(self) -> Tensor:
+        """(B, K) which of the N live hypotheses each place holds; where it holds none, anything."""
+        if self.full:
+            return torch.arange(self.alive.numel()).view(self.alive.shape)
+        return (self.alive.flatten().cumsum(0) - 1).view(self.alive.shape)
+
+    def gather(self, values: Tensor) -> Tensor:
+        """(N,) the ``values`` (B, K) of the live hypotheses."""
+        return values.flatten() if self.full else values[self.alive]
+
+    def spread(self, values: Tensor, empty: float) -> Tensor:
+        """(B, K, J) the ``values`` (N, J) of the live hypotheses at their places, ``empty`` at the others."""
+        if self.full:
+            return values.view(*self.alive.shape, -1)
+        places = values.new_full((*self.alive.shape, values.shape[1]), empty)
+        places[self.alive] = values
+        return places
 
     def attending(self, attended: Tensor) -> Pools:
         """With the attention (N, S) of one step more."""
