@@ -1,5 +1,6 @@
 """What Hypothesis draws: models of any settings, batches, searches with any options, and what a user forbids or wishes for."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -15,11 +16,13 @@ from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Search, Sentences, Wish
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.constrained import ConstrainedBeam
+from nmt_cli.search.coverage import CoveragePenalty
 from nmt_cli.search.diverse import DiverseBeamSearch
 from nmt_cli.search.exact import ExactSearch
 from nmt_cli.search.head import Head
 from nmt_cli.search.mbr import MinimumBayesRisk
 from nmt_cli.search.normalization import GoogleNorm, LengthPower
+from nmt_cli.search.pruning import Pruning
 from nmt_cli.search.sampling import Sampling
 from nmt_cli.search.stochastic import StochasticBeam
 from nmt_cli.search.stopping import Bound, Patience
@@ -146,6 +149,7 @@ def asked_of_trees(draw: DrawFn, *, limit: int = 6, terms: bool = False) -> tupl
 EXPONENTS = st.sampled_from((0.0, 0.6, 1.0, 2.5)) | st.floats(0, 3)
 NORMS = st.builds(LengthPower, EXPONENTS) | st.builds(GoogleNorm, EXPONENTS)
 STOPS = st.just(Bound()) | st.builds(Patience, st.floats(0.1, 3) | st.just(1e9))
+PRUNINGS = st.builds(Pruning, st.sampled_from((math.inf, 0.01)) | st.floats(0.01, 5))
 SEEDS = st.integers(0, 2**63 - 1)
 SHARES = st.floats(0.01, 1)
 HEADS = st.builds(
@@ -158,10 +162,14 @@ HEADS = st.builds(
 )
 
 
-def beams(widest: int = 6, stops: SearchStrategy[Any] = STOPS) -> SearchStrategy[BeamSearch]:
+def beams(
+    widest: int = 6, stops: SearchStrategy[Any] = STOPS, prunings: SearchStrategy[Pruning] = PRUNINGS
+) -> SearchStrategy[BeamSearch]:
     """Any beam search."""
     return st.integers(1, widest).flatmap(
-        lambda width: st.builds(BeamSearch, st.just(width), st.integers(1, width), NORMS, stops)
+        lambda width: st.builds(
+            BeamSearch, st.just(width), st.integers(1, width), NORMS, stops, st.just(CoveragePenalty()), prunings
+        )
     )
 
 
@@ -183,7 +191,7 @@ def stochastic(draw: DrawFn, widest: int = 6) -> StochasticBeam:
 @st.composite
 def exact(draw: DrawFn, nodes: SearchStrategy[int]) -> ExactSearch:
     """Any exact search with one of these budgets."""
-    first = draw(beams(3, st.just(Bound())))
+    first = draw(beams(3, st.just(Bound()), st.just(Pruning())))
     return ExactSearch(first, draw(nodes), width=draw(st.integers(1, 9)))
 
 

@@ -251,6 +251,7 @@ def beam_search(
         known, going = [score for _, _, score in finished], [total for _, total in live]
         if enough(going, known, n_best, norm_of(search.norm, limit), search) or ended >= patience_of(search) * width:
             break
+        live = [(tokens, total) for tokens, total in live if total >= max(going) - search.pruning.margin]
     return finished[:n_best]
 
 

@@ -19,6 +19,7 @@ from nmt_cli.search.base import SearchStrategy, Sentences
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.normalization import LengthPower
 from nmt_cli.search.options import SearchOptions
+from nmt_cli.search.pruning import Pruning
 from nmt_cli.search.stopping import Bound, Patience
 from nmt_cli.text.tokenizer import EOS
 from tests import laws, oracles
@@ -178,6 +179,20 @@ def test_patience_that_ends_before_anything_has(factor: float) -> None:
         Patience(factor)
 
 
+@pytest.mark.parametrize("margin", [0.0, -1.0, torch.nan])
+def test_a_margin_that_keeps_nobody(margin: float) -> None:
+    with pytest.raises(ConfigError, match=f"--prune must be above 0, but is {margin}"):
+        Pruning(margin)
+
+
+def test_who_is_pruned() -> None:
+    """More than the margin below the best of the sentence; where there is nobody, nobody leaves."""
+    none = -torch.inf
+    log_probs = torch.tensor([[-1.0, -2.0, -2.5, none], [-9.0, -9.5, -11.0, -99.0], [none, none, none, none]])
+    assert Pruning(1.0)(log_probs).tolist() == [[False, False, True, True], [False, False, True, True], [False] * 4]
+    assert not Pruning()(log_probs[1:2]).any()
+
+
 def test_length_power() -> None:
     for exponent in (0.0, 0.6, 1.0, 3.0):
         norms = LengthPower(exponent)(torch.arange(1, 6))
@@ -188,6 +203,7 @@ def test_length_power() -> None:
 def test_strategies_from_options() -> None:
     assert STRATEGIES["beam"].of(SearchOptions(4, 2, 0.6)) == BeamSearch(4, 2, LengthPower(0.6), Bound())
     assert STRATEGIES["beam"].of(SearchOptions()) == BeamSearch()
+    assert STRATEGIES["beam"].of(SearchOptions(prune=2.0)) == BeamSearch(pruning=Pruning(2.0))
     assert STRATEGIES["greedy"].of(SearchOptions(beam=9)) == Greedy()
     with pytest.raises(ConfigError, match="n-best"):
         STRATEGIES["beam"].of(SearchOptions(2, 3))

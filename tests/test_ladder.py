@@ -213,9 +213,9 @@ def test_ctrl_c_ends_all_and_saves(home: Path) -> None:
             logs = [home / "ladder" / f"{name}.log" for name in ("rnn", "lstm-attention")]
             wait_until(lambda: all(log.exists() and "updates measured" in log.read_text("utf-8") for log in logs))
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
         finally:
-            process.kill()
+            process.terminate()  # its children have sessions of their own, and it ends them
     assert (process.returncode, err) == (130, "")
     assert out.endswith("\nstopped; make ladder goes on from there\n")
     for log in logs:
@@ -226,8 +226,8 @@ def test_ctrl_c_ends_all_and_saves(home: Path) -> None:
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
-    """For at most a minute."""
-    for _ in range(600):
+    """For at most three minutes: the machine may be busy."""
+    for _ in range(1800):
         if happened():
             return
         time.sleep(0.1)

@@ -39,6 +39,7 @@ from nmt_cli.search.head import Head
 from nmt_cli.search.mbr import MinimumBayesRisk
 from nmt_cli.search.normalization import LengthPower
 from nmt_cli.search.processed import ProcessedState
+from nmt_cli.search.pruning import Pruning
 from nmt_cli.search.sampling import Sampling
 from nmt_cli.search.stochastic import StochasticBeam
 from nmt_cli.search.stopping import Patience
@@ -52,6 +53,7 @@ Patch = pytest.MonkeyPatch
 
 
 BEAMS = [BeamSearch(4, 3), BeamSearch(3, 3, LengthPower(0.7)), BeamSearch(4, 3, stop=Patience(2.0)), BeamSearch(2, 2)]
+PRUNED = BeamSearch(5, 2, pruning=Pruning(0.7))
 DIVERSE = [
     DiverseBeamSearch(BeamSearch(6, 4, LengthPower(0.0)), 3, 0.5), DiverseBeamSearch(BeamSearch(4, 3), 2, 1.7),
     DiverseBeamSearch(BeamSearch(6, 6, LengthPower(0.5)), 6, 3.0),
@@ -105,6 +107,9 @@ LAWS: dict[str, Callable[[str], None]] = {
     "greedy_is_the_slow_search": lambda a: laws.greedy_is_the_slow_search(model_of(a), *asked(1, 9, 5, seed=11)),
     "beam_is_the_slow_search": lambda a: laws.beam_is_the_slow_search(
         model_of(a), *asked(1, 9, 2, 5, 7, 3, seed=13), *BEAMS
+    ),
+    "beam_is_the_slow_search (pruned)": lambda a: laws.beam_is_the_slow_search(
+        model_of(a), *asked(6, 9, 5, 7, seed=9), PRUNED
     ),
     "beam_is_the_slow_search (within rules)": lambda a: laws.beam_is_the_slow_search(
         model_of(a), *asked(1, 9, 5, 7, seed=9), BeamSearch(4, 3), rules=Rules(1, ("ab",), 1.5, 3)
@@ -966,6 +971,14 @@ MUTATIONS = {
         both(wrap(PreNorm, "packed", straight_on), wrap(PostNorm, "packed", straight_on)),
         ("packing_changes_nothing",),
         ("transformer", "transformer-post", "transformer-lm"),
+    ),
+    "nobody is pruned": Mutation(
+        wrap(Pruning, "__call__", lambda _: lambda self, log_probs: torch.zeros_like(log_probs, dtype=torch.bool)),
+        ("beam_is_the_slow_search (pruned)",),
+    ),
+    "who is pruned is measured by the last": Mutation(
+        wrap(Pruning, "__call__", lambda original: lambda self, log_probs: original(self, log_probs.flip(1)).flip(1)),
+        ("beam_is_the_slow_search (pruned)",),
     ),
     "unfold is permuted": Mutation(wrap(Rows, "unfold", permuted), RETOLD),
     "fold is permuted": Mutation(

@@ -26,10 +26,6 @@ class Together(Decodable[Any]):
         self.members = members
         self.joint, self.mix = Joint(tuple(members), combined[0]), combined[1]
 
-    def pack(self) -> None:
-        for member in self.members:
-            member.pack()
-
     def start(self, source: Sequences) -> tuple[Tensor, Any]:
         return self.joint.start([member.start(begins(member, source)) for member in self.members])
 

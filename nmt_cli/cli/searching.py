@@ -21,7 +21,7 @@ _HEAD = "Sampling (sample, stochastic, mbr)"
 _DIVERSE = "Diverse beam (diverse)"
 _EXACT = "Exact search (exact)"
 _RISK = "Minimum Bayes risk (mbr)"
-_SPEED = "Speed (with any search)"
+_SPEED = "Speed (--shortlist with any search, --prune with beam)"
 
 
 def _option(help_: str, *, panel: str = _SEARCH, metavar: str | None = None) -> Any:
@@ -104,6 +104,14 @@ class SearchTyped:
     ] = None
     seconds: Annotated[
         float | None, _option("Spend at most so much time on a sentence; without: as long as it takes.", panel=_EXACT)
+    ] = None
+    prune: Annotated[
+        float | None,
+        _option(
+            "An approximation, quicker: of a beam, who lies so much log-probability below the best one leaves.",
+            panel=_SPEED,
+            metavar="NATS",
+        ),
     ] = None
     shortlist: Annotated[
         bool | None,

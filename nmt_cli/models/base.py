@@ -72,9 +72,8 @@ class Decodable(Model, Generic[S]):
 
     eos: int
 
-    @abstractmethod
     def pack(self) -> None:
-        """Prepare for decoding alone: what becomes of the weights afterwards is not seen any more."""
+        """Prepare for decoding alone, where that is worth while: what becomes of the weights afterwards is not seen any more."""
 
     @abstractmethod
     def start(self, source: Sequences) -> tuple[Tensor, S]:

@@ -21,6 +21,7 @@ from nmt_cli.search.coverage import CoveragePenalty
 from nmt_cli.search.normalization import LengthPower, Normalization
 from nmt_cli.search.options import SearchOptions
 from nmt_cli.search.pools import Pools
+from nmt_cli.search.pruning import Pruning
 from nmt_cli.search.stopping import Bound, Progress, StoppingRule
 
 S = TypeVar("S", bound=State)
@@ -30,7 +31,9 @@ S = TypeVar("S", bound=State)
 class BeamSearch:
     """The options. ``width`` is K; ``n_best`` (at most K) hypotheses are handed back for each sentence."""
 
-    uses: ClassVar[frozenset[str]] = frozenset({"beam", "n_best", "length_penalty", "norm", "patience", "coverage"})
+    uses: ClassVar[frozenset[str]] = frozenset(
+        {"beam", "n_best", "length_penalty", "norm", "patience", "coverage", "prune"}
+    )
     repeats: ClassVar[bool] = True
 
     width: int = 5
@@ -38,6 +41,7 @@ class BeamSearch:
     norm: Normalization = field(default_factory=LengthPower)
     stop: StoppingRule = field(default_factory=Bound)
     penalty: CoveragePenalty = field(default_factory=CoveragePenalty)
+    pruning: Pruning = field(default_factory=Pruning)
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_best <= self.width:
@@ -52,7 +56,7 @@ class BeamSearch:
     def of(cls, options: SearchOptions) -> Self:
         """Raises ConfigError for more candidates than the beam holds, and for what is out of range."""
         penalty = CoveragePenalty(options.coverage)
-        return cls(options.beam, options.n_best, options.normalization, options.stop, penalty)
+        return cls(options.beam, options.n_best, options.normalization, options.stop, penalty, options.pruning)
 
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
         """See SearchStrategy. Cost: one step of at most B K rows for each length."""
@@ -131,7 +135,8 @@ class BeamSearch:
         """Without the live hypotheses that need not go on."""
         reach = beam.log_probs / self.norm(beam.limits)[:, None]
         hopeless = self.stop.hopeless(Progress(beam.finished, beam.ended, reach), self.n_best)
-        return replace(beam, log_probs=beam.log_probs.masked_fill(hopeless, -torch.inf))
+        leaving = hopeless | self.pruning(beam.log_probs)
+        return replace(beam, log_probs=beam.log_probs.masked_fill(leaving, -torch.inf))
 
 
 def force_end(

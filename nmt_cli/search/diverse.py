@@ -32,7 +32,7 @@ class DiverseBeamSearch:
     The ``n_best`` of all groups together are handed back, fewer where groups found the same. One group is the beam as it is.
     """
 
-    uses: ClassVar[frozenset[str]] = BeamSearch.uses | {"groups", "diversity"}
+    uses: ClassVar[frozenset[str]] = BeamSearch.uses - {"prune"} | {"groups", "diversity"}
     repeats: ClassVar[bool] = True
 
     beam: BeamSearch = field(default_factory=BeamSearch)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nmt_cli.search.head import Head
 from nmt_cli.search.normalization import NORMS, Normalization
+from nmt_cli.search.pruning import Pruning
 from nmt_cli.search.stopping import Bound, Patience, StoppingRule
 
 Judge = Callable[[Sequence[tuple[int, ...]], Sequence[int]], list[float]]
@@ -21,6 +22,7 @@ class SearchOptions:
     norm: str = "power"
     patience: float | None = None
     coverage: float = 0.0
+    prune: float | None = None
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
@@ -47,6 +49,11 @@ class SearchOptions:
     def stop(self) -> StoppingRule:
         """When a sentence is over. Raises ConfigError for one out of range."""
         return Bound() if self.patience is None else Patience(self.patience)
+
+    @property
+    def pruning(self) -> Pruning:
+        """Who leaves before. Raises ConfigError for one out of range."""
+        return Pruning() if self.prune is None else Pruning(self.prune)
 
     @property
     def head(self) -> Head:
