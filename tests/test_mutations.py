@@ -973,7 +973,7 @@ MUTATIONS = {
         ("transformer", "transformer-post", "transformer-lm"),
     ),
     "nobody is pruned": Mutation(
-        wrap(Pruning, "__call__", lambda _: lambda self, log_probs: torch.zeros_like(log_probs, dtype=torch.bool)),
+        wrap(Pruning, "__call__", lambda _: lambda _, log_probs: torch.zeros_like(log_probs, dtype=torch.bool)),
         ("beam_is_the_slow_search (pruned)",),
     ),
     "who is pruned is measured by the last": Mutation(
