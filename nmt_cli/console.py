@@ -6,6 +6,7 @@ and every message stays one line however long it is, so that logs can be searche
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -22,8 +23,6 @@ T = TypeVar("T")
 @cache
 def console() -> Console:
     """The one console, on stderr."""
-    import sys
-
     from rich.console import Console
 
     class Stderr:
@@ -76,7 +75,6 @@ def knows_only_ascii() -> bool:
     stdout does not tell, since what it carries is UTF-8 for everybody.
     """
     import os
-    import sys
 
     try:
         "\u28ff".encode(sys.stderr.encoding or "utf-8")
@@ -104,7 +102,7 @@ def progress(description: str, total: float | None) -> Iterator[Progress]:
 
     ``total`` is in any unit, which the bar does not show: the note says what there is to say. None where it is not known.
     """
-    if not console().is_terminal:
+    if not sys.stderr.isatty():  # and then rich need not be loaded
         yield Progress(None, None)
         return
     from rich import progress as bars

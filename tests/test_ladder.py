@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from nmt_cli.cli.app import app
+from nmt_cli.cli.app import application
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.settings import Settings, Sizes, assignment, merge, resolve
 from nmt_cli.training.presets import preset
@@ -62,7 +62,7 @@ def test_every_model_of_the_issue_is_a_rung() -> None:
 
 @pytest.mark.parametrize("rung", RUNGS, ids=lambda rung: rung.name)
 def test_the_command_of_a_rung_is_understood(rung: Rung) -> None:
-    command = get_command(app).commands["train"]  # type: ignore[attr-defined]
+    command = get_command(application()).commands["train"]  # type: ignore[attr-defined]
     known = {way for parameter in command.params for way in parameter.opts}
     assert {word for word in rung.words if word.startswith("-")} <= known
     settings = settings_of(rung)

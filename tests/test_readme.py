@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from nmt_cli.cli.app import app
+from nmt_cli.cli.app import application
 from tests.demo import Demo
 from tests.marian import write_opus
 
@@ -105,7 +105,7 @@ def here(tmp_path: Path) -> Path:
 def test_every_command_is_run_or_checked_elsewhere() -> None:
     assert {language for language, _ in FENCED} == {"sh"}
     assert sorted(set(COMMANDS) - set(RUN_HERE)) == sorted(CHECKED_ELSEWHERE)
-    commands = set(get_command(app).commands)  # type: ignore[attr-defined]
+    commands = set(get_command(application()).commands)  # type: ignore[attr-defined]
     assert {shlex.split(line.rpartition("| ")[2])[1] for line in TYPED} == commands
 
 
@@ -130,7 +130,7 @@ def test_following_the_readme_from_top_to_bottom(here: Path) -> None:
 
 
 def test_every_command_has_a_section_and_its_options_exist() -> None:
-    commands = get_command(app).commands  # type: ignore[attr-defined]
+    commands = get_command(application()).commands  # type: ignore[attr-defined]
     for line in TYPED:
         typed = line.rpartition("| ")[2]
         assert options_in(typed) <= options_of(commands[shlex.split(typed)[1]]), line
@@ -229,7 +229,7 @@ def test_the_demonstration(small: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert said.out.count("\n  translation  ") == 8
     assert re.search(r"BLEU \d+\.\d after \d\.\d minutes\.\n\nWhat to type next:\n", said.out)
     for line in re.findall(r"^  .*nmt (.*)$", said.out, re.MULTILINE):
-        assert line.split()[0] in get_command(app).commands  # type: ignore[attr-defined]
+        assert line.split()[0] in get_command(application()).commands  # type: ignore[attr-defined]
 
 
 def test_the_demonstration_fails_below_what_is_expected(

@@ -5,9 +5,9 @@ from typing import Any
 
 import typer
 
-from nmt_cli.cli.app import app
+from nmt_cli.cli.app import application
 
-ROOT: Any = typer.main.get_command(app)
+ROOT: Any = typer.main.get_command(application())
 COMMANDS: dict[str, Any] = ROOT.commands
 
 

@@ -8,35 +8,39 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from io import TextIOWrapper
+from keyword import iskeyword
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from nmt_cli.cli import (
-    attention,
-    average,
-    bench,
-    classify,
-    compare,
-    evaluate,
-    export,
-    generate,
-    import_,
-    inspect,
-    logprob,
-    preprocess,
-    rerank,
-    score,
-    shortlist,
-    train,
-    translate,
-)
 from nmt_cli.cli.options import CorpusCommand
 from nmt_cli.errors import NMTError
+
+COMMANDS: Mapping[str, type[TyperCommand]] = {
+    "preprocess": CorpusCommand,
+    "train": CorpusCommand,
+    "average": CorpusCommand,
+    "translate": TyperCommand,
+    "evaluate": TyperCommand,
+    "score": TyperCommand,
+    "logprob": TyperCommand,
+    "rerank": TyperCommand,
+    "generate": TyperCommand,
+    "classify": TyperCommand,
+    "compare": TyperCommand,
+    "inspect": TyperCommand,
+    "attention": TyperCommand,
+    "export": CorpusCommand,
+    "import": TyperCommand,
+    "shortlist": TyperCommand,
+    "bench": TyperCommand,
+}
+"""In the order of their use. Each is a function in a module of its own name, but for ``import``, which Python keeps for itself."""
 
 
 class Commands(TyperGroup):
@@ -123,10 +127,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(cls=Commands, name="nmt", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-
-
-@app.callback()
 def nmt(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
@@ -138,23 +138,22 @@ def nmt(
     """
 
 
-app.command("preprocess", cls=CorpusCommand)(preprocess.preprocess)
-app.command("train", cls=CorpusCommand)(train.train)
-app.command("average", cls=CorpusCommand)(average.average)
-app.command("translate")(translate.translate)
-app.command("evaluate")(evaluate.evaluate)
-app.command("score")(score.score)
-app.command("logprob")(logprob.logprob)
-app.command("rerank")(rerank.rerank)
-app.command("generate")(generate.generate)
-app.command("classify")(classify.classify)
-app.command("compare")(compare.compare)
-app.command("inspect")(inspect.inspect)
-app.command("attention")(attention.attention)
-app.command("export", cls=CorpusCommand)(export.export)
-app.command("import")(import_.import_)
-app.command("shortlist")(shortlist.shortlist)
-app.command("bench")(bench.bench)
+def application(words: Sequence[str] = ()) -> typer.Typer:
+    """``nmt`` for what was typed: with the command that comes first alone, since the options of each cost milliseconds, or all."""
+    built = typer.Typer(
+        cls=Commands, name="nmt", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+    )
+    built.callback()(nmt)
+    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
+        built.command(name, cls=COMMANDS[name])(_function(name))
+    return built
+
+
+def _function(name: str) -> Callable[..., None]:
+    """What a command runs."""
+    called = f"{name}_" if iskeyword(name) else name
+    found: Callable[..., None] = getattr(import_module(f"nmt_cli.cli.{called}"), called)
+    return found
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
@@ -168,4 +167,4 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     if isinstance(sys.stdout, TextIOWrapper):  # data is UTF-8, wherever it goes
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    app(prog_name="nmt")
+    application(sys.argv[1:])(prog_name="nmt")
