@@ -1,8 +1,8 @@
 """README.md says what is so: its commands run from top to bottom as they stand there, its options and files exist.
 
 The commands run in a shell, in a folder that holds what a reader has (cut from the phrasebook). So that this takes seconds, the
-``nmt`` that stands first on the PATH is a wrapper that appends a tiny size and a tiny plan to ``nmt train`` and ``nmt bench``, and
-nothing else.
+``nmt`` that stands first on the PATH is a wrapper that appends a tiny size and a tiny plan to ``nmt train`` and ``nmt bench``, to most
+trainings one process, and nothing else; what it calls need not load torch (see ``forked``).
 """
 
 import os
@@ -13,6 +13,8 @@ import stat
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from typer.main import get_command
 
 from nmt_cli.cli.app import application
 from tests.demo import Demo
+from tests.forked import forking
 from tests.marian import write_opus
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,10 +35,11 @@ WRAPPER = f"""#!/bin/sh
 # the real command; only trainings and measurements are made tiny: the last of several equal options counts
 case "$1 $*" in
     "bench "*) set -- "$@" {shlex.join(TRAINING)} --seconds 0.01 ;;
-    "train "*--minutes*) set -- "$@" {shlex.join(TRAINING)} --minutes 0.01 ;;
-    "train "*) set -- "$@" {shlex.join(TRAINING)} --updates 2 ;;
+    "train "*--minutes*) set -- "$@" {shlex.join(TRAINING)} --minutes 0.01 --workers 1 ;;
+    "train "*"-o model" | "train "*"-o again"*) set -- "$@" {shlex.join(TRAINING)} --updates 2 ;;
+    "train "*) set -- "$@" {shlex.join(TRAINING)} --updates 2 --workers 1 ;;
 esac
-exec {shlex.quote(sys.executable)} -m nmt_cli "$@"
+exec COMMAND "$@"
 """
 
 CHECKED_ELSEWHERE = {
@@ -95,11 +99,19 @@ def here(tmp_path: Path) -> Path:
     for name, source in (("input.txt", "test.en"), ("reference.de", "test.de"), ("baseline.de", "test.en")):
         (tmp_path / name).write_bytes((tmp_path / source).read_bytes())
     write_opus(tmp_path / "opus-mt-en-de")
-    (tmp_path / "bin").mkdir()
-    wrapper = tmp_path / "bin" / "nmt"
-    wrapper.write_text(WRAPPER, encoding="utf-8")
-    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
     return tmp_path
+
+
+@contextmanager
+def on_the_path(here: Path) -> Iterator[dict[str, str]]:
+    """An environment in which ``nmt`` is a command."""
+    (here / "bin").mkdir()
+    environment = {**os.environ, "PATH": f"{here / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONWARNINGS": "error"}
+    with forking(environment) as command:
+        wrapper = here / "bin" / "nmt"
+        wrapper.write_text(WRAPPER.replace("COMMAND", command), encoding="utf-8")
+        wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+        yield environment
 
 
 def test_every_command_is_run_or_checked_elsewhere() -> None:
@@ -110,19 +122,19 @@ def test_every_command_is_run_or_checked_elsewhere() -> None:
 
 
 def test_following_the_readme_from_top_to_bottom(here: Path) -> None:
-    environment = {**os.environ, "PATH": f"{here / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONWARNINGS": "error"}
     count = len((here / "input.txt").read_text(encoding="utf-8").splitlines())
-    for line in RUN_HERE:
-        if "output.de" in line and "score" not in line:
-            (here / "output.de").unlink(missing_ok=True)  # so that it is this line that writes it
-        done = subprocess.run(
-            ["sh", "-e", "-c", line], cwd=here, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-            encoding="utf-8", check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-        assert "error" not in done.stderr, line
-        if "output.de" in line:
-            assert (here / "output.de").read_text(encoding="utf-8").count("\n") == count, line
+    with on_the_path(here) as environment:
+        for line in RUN_HERE:
+            if "output.de" in line and "score" not in line:
+                (here / "output.de").unlink(missing_ok=True)  # so that it is this line that writes it
+            done = subprocess.run(
+                ["sh", "-e", "-c", line], cwd=here, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                encoding="utf-8", check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{line}\n{done.stderr}"
+            assert "error" not in done.stderr, line
+            if "output.de" in line:
+                assert (here / "output.de").read_text(encoding="utf-8").count("\n") == count, line
     weights = [(here / model / "model.safetensors").read_bytes() for model in ("model", "again")]
     assert weights[0] == weights[1], "config.toml repeats the model, to the bit"
     listed = re.findall(r"^    ([\w.]+)/? ", sections()["What a model directory holds"], re.MULTILINE)

@@ -201,7 +201,7 @@ def test_norms_and_patience(trained: Path, trained_lstm: Path, nmt: Nmt) -> None
 
 
 GROUPS = {
-    "beam": "--search beam --beam 4 --n-best 2 --length-penalty 0.6 --norm google --patience 1",
+    "beam": "--search beam --beam 4 --n-best 2 --length-penalty 0.6 --norm google --patience 1 --prune 2",
     "coverage": "--coverage 0.2 --layer 1",
     "sample": "--search sample --temperature 1.2 --top-k 30 --top-p 0.9 --min-p 0.01 --epsilon 0.001 --seed 3",
     "diverse": "--search diverse --beam 4 --groups 2 --diversity 0.7",

@@ -36,7 +36,7 @@ class MemoryKeys:
 
     def of(self, sentences: Tensor) -> Self:
         """Those of these sentences."""
-        return type(self)(self.keys[sentences], self.values[sentences], self.bias[sentences])
+        return type(self)(*(part.index_select(0, sentences) for part in (self.keys, self.values, self.bias)))
 
 
 class Attention(nn.Module):

@@ -79,6 +79,9 @@ class TransformerState:
             return moved
         return replace(
             moved,
-            remembered=[[(keys[sentences], values[sentences]) for keys, values in layer] for layer in self.remembered],
-            memory_bias=None if self.memory_bias is None else self.memory_bias[sentences],
+            remembered=[
+                [(keys.index_select(0, sentences), values.index_select(0, sentences)) for keys, values in layer]
+                for layer in self.remembered
+            ],
+            memory_bias=None if self.memory_bias is None else self.memory_bias.index_select(0, sentences),
         )

@@ -39,7 +39,7 @@ class RecurrentState:
     def _moved(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
         """``sentences``: which memories are left, where not all are."""
         del sentences
-        return replace(self, rows=layout, states=tuple(state[rows] for state in self.states))
+        return replace(self, rows=layout, states=tuple(state.index_select(0, rows) for state in self.states))
 
 
 class RecurrentDecoder(Decoder[RecurrentState]):

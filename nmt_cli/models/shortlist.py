@@ -66,11 +66,13 @@ class Candidates:
         ids, counts = shortlist.of(source)
         none = torch.arange(ids.shape[1], device=ids.device) >= counts[:, None]
         bias = output.bias[ids].masked_fill(none, -torch.inf)
-        return cls(ids, output.embedding[ids], bias[:, None])
+        # index_select copies whole rows, where indexing goes from number to number
+        weight = output.embedding.index_select(0, ids.flatten()).view(*ids.shape, -1)
+        return cls(ids, weight, bias[:, None])
 
     def at(self, sentences: Tensor) -> Candidates:
         """Those of these sentences."""
-        return Candidates(self.ids[sentences], self.weight[sentences], self.bias[sentences])
+        return Candidates(*(part.index_select(0, sentences) for part in (self.ids, self.weight, self.bias)))
 
     def logits(self, hidden: Tensor, rows: Rows) -> Tensor:
         """(N, C) from hidden states (N, D)."""
@@ -125,7 +127,7 @@ class Shortlisted(Generic[S]):
         """See Scorer."""
         hidden, within = self.model.decoder.advance(tokens, lengths, state.within)
         rows, candidates, columns = state.rows, state.candidates, self.model.output.producible
-        ids = candidates.ids[rows.sentence]
+        ids = candidates.ids.index_select(0, rows.sentence)
         scores = CandidateScores(
             candidates.logits(hidden, rows), ids, columns, lambda: self.model.decoder.attention(hidden, within)
         )

@@ -38,7 +38,7 @@ class Cells:
     def reorder(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
         """Row i goes on from ``rows[i]``: it has its cells to itself."""
         del layout, sentences
-        return type(self)(self.cells[rows])
+        return type(self)(self.cells.index_select(0, rows))
 
     def select(self, rows: Tensor, layout: Rows, sentences: Tensor) -> Self:
         """The same."""
