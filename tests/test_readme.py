@@ -1,8 +1,8 @@
 """README.md says what is so: its commands run from top to bottom as they stand there, its options and files exist.
 
 The commands run in a shell, in a folder that holds what a reader has (cut from the phrasebook). So that this takes seconds, the
-``nmt`` that stands first on the PATH is a wrapper that appends a tiny size and a tiny plan to ``nmt train`` and ``nmt bench``, to most
-trainings one process, and nothing else; what it calls need not load torch (see ``forked``).
+``nmt`` that stands first on the PATH is a wrapper that appends a tiny size and a tiny plan to ``nmt train`` and ``nmt bench``, one
+process to most trainings, and nothing else; what it calls need not load torch (see ``forked``).
 """
 
 import os
