@@ -7,7 +7,7 @@ import time
 import pytest
 from typer.main import get_command
 
-from nmt_cli.cli.app import application
+from nmt_cli.cli.app import app, application
 
 from .conftest import Nmt
 from .tree import COMMANDS, ROOT, options, untyped
@@ -58,7 +58,7 @@ def test_what_is_mistyped(words: list[str], said: list[str], nmt: Nmt) -> None:
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
-    loads = "import sys; from nmt_cli.cli.app import application; application()"
+    loads = "import sys; from nmt_cli.cli.app import app, application; application()"
     code = f"{loads}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -69,6 +69,7 @@ def test_a_command_that_is_typed_comes_alone() -> None:
     for words, known in ((["score", "ref"], {"score"}), (["import"], {"import"}), (["scoer"], set(COMMANDS))):
         assert set(get_command(application(words)).commands) == known  # type: ignore[attr-defined]
     assert list(get_command(application()).commands) == list(COMMANDS)  # type: ignore[attr-defined]
+    assert list(get_command(app).commands) == list(COMMANDS)  # type: ignore[attr-defined]
 
 
 def test_help_comes_at_once() -> None:

@@ -168,3 +168,10 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):  # data is UTF-8, wherever it goes
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     application(sys.argv[1:])(prog_name="nmt")
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """``app``, with all commands: typer's own tools look for it by this name."""
+    if name == "app":
+        return application()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
