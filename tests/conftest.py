@@ -16,7 +16,7 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from nmt_cli.cli.app import application
+from nmt_cli.cli import app
 from tests.tree import untyped
 
 torch.set_num_threads(1)
@@ -71,7 +71,7 @@ def run_nmt(*arguments: object, input: str | bytes | None = None) -> Result:  # 
     _note(words)
     own, sys.argv = sys.argv, ["nmt", *words]  # a model's manifest says how it was made
     try:
-        return CliRunner().invoke(application(words), words, input=input)
+        return CliRunner().invoke(app.typed(words), words, input=input)
     finally:
         sys.argv = own
         torch.set_flush_denormal(False)  # as it was: hypothesis draws no floats where the smallest ones are zero

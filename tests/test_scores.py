@@ -70,6 +70,16 @@ def test_best_are_ids_of_columns(logits: Tensor) -> None:
             assert values[row].tolist() == pytest.approx([-value for value, _ in ranked][:k])
 
 
+@pytest.mark.parametrize("height", [17.0, 200.0, 1e4])
+def test_the_best_are_told_before_the_normaliser_of_high_logits(height: float) -> None:
+    """What top-k found first is what is taken off before the powers: were it another, they would run over a float."""
+    logits = torch.zeros(2, 6)
+    logits[0, 1], logits[1, 4] = height, height
+    log_probs, ids = Scores(logits, SHORTLIST).best(2)
+    assert ids[:, 0].tolist() == [4, 12]
+    torch.testing.assert_close(log_probs, torch.tensor([[0.0, -height]] * 2), atol=1e-6, rtol=1e-6)
+
+
 def test_of_is_the_column_or_impossible(logits: Tensor) -> None:
     scores = Scores(logits, SHORTLIST)
     for token in range(50):

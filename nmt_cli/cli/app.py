@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
@@ -138,22 +138,38 @@ def nmt(
     """
 
 
-def application(words: Sequence[str] = ()) -> typer.Typer:
-    """``nmt`` for what was typed: with the command that comes first alone, since the options of each cost milliseconds, or all."""
-    built = typer.Typer(
-        cls=Commands, name="nmt", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
-    )
-    built.callback()(nmt)
-    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
-        built.command(name, cls=COMMANDS[name])(_function(name))
-    return built
-
-
 def _function(name: str) -> Callable[..., None]:
     """What a command runs."""
     called = f"{name}_" if iskeyword(name) else name
     found: Callable[..., None] = getattr(import_module(f"nmt_cli.cli.{called}"), called)
     return found
+
+
+def _description(name: str) -> Callable[..., None]:
+    """A command without options, that can say what it does and nothing else."""
+
+    def described() -> None: ...
+
+    described.__doc__ = _function(name).__doc__
+    return described
+
+
+def application(names: Iterable[str] = COMMANDS, made: Callable[[str], Callable[..., None]] = _function) -> typer.Typer:
+    """``nmt`` with these commands, each ``made`` from its name."""
+    built = typer.Typer(
+        cls=Commands, name="nmt", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+    )
+    built.callback()(nmt)
+    for name in names:
+        built.command(name, cls=COMMANDS[name])(made(name))
+    return built
+
+
+def typed(words: Sequence[str]) -> typer.Typer:
+    """``nmt`` for these words, without what they do not ask for: typer reads the options of a command for milliseconds."""
+    if list(words) in ([], ["--help"]):
+        return application(made=_description)
+    return application(words[:1]) if words[0] in COMMANDS else application()
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
@@ -167,7 +183,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     if isinstance(sys.stdout, TextIOWrapper):  # data is UTF-8, wherever it goes
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    application(sys.argv[1:])(prog_name="nmt")
+    typed(sys.argv[1:])(prog_name="nmt")
 
 
 def __getattr__(name: str) -> typer.Typer:

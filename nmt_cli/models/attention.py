@@ -73,11 +73,10 @@ class MultiHeadAttention(Packable):
 
     def packed(self) -> Callable[[Tensor, Tensor, Tensor, Sight], Tensor]:
         """See Packable."""
-        query, output, heads = side_by_side(self.query), side_by_side(self.output), self.heads
+        ask, output, heads = side_by_side(self.query), side_by_side(self.output), self.heads
 
-        def forward(values: Tensor, keys: Tensor, found: Tensor, sight: Sight) -> Tensor:
-            asking = _split(query(values), heads)
-            return output(look(asking, keys, found, sight).flatten(2))
+        def forward(query: Tensor, keys: Tensor, values: Tensor, sight: Sight) -> Tensor:
+            return output(look(_split(ask(query), heads), keys, values, sight).flatten(2))
 
         return forward
 
@@ -85,9 +84,9 @@ class MultiHeadAttention(Packable):
         """``remember``, packed."""
         project, heads = side_by_side(self.key, self.value), self.heads
 
-        def remember(values: Tensor) -> tuple[Tensor, Tensor]:
-            keys, found = _split(project(values), 2, heads).unbind(2)
-            return keys, found
+        def remember(outputs: Tensor) -> tuple[Tensor, Tensor]:
+            keys, values = _split(project(outputs), 2, heads).unbind(2)
+            return keys, values
 
         return remember
 

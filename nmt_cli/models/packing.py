@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 from abc import abstractmethod
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -46,7 +47,7 @@ def side_by_side(*layers: nn.Linear) -> Product:
 def normed(norm: nn.Module) -> Product:
     """(..., D) -> (..., D): what a norm does."""
     if not isinstance(norm, nn.LayerNorm):
-        function: Product = norm.forward
+        function: Product = deepcopy(norm).forward
         return function
     weight, bias = norm.weight.detach().clone(), norm.bias.detach().clone()
     return lambda values: torch.layer_norm(values, norm.normalized_shape, weight, bias, norm.eps)

@@ -45,12 +45,12 @@ class Scores:
     @cached_property
     def most(self) -> Tensor:
         """(N, 1) the highest logit of each row."""
-        return self.logits.amax(1, keepdim=True)
+        return self._logits.amax(1, keepdim=True)
 
     @cached_property
     def normaliser(self) -> Tensor:
         """(N, 1) log of the sum of exponentials, over all columns."""
-        return log_mass(self.logits, self.most) if self._normaliser is None else self._normaliser
+        return log_mass(self._logits, self.most) if self._normaliser is None else self._normaliser
 
     @cached_property
     def attention(self) -> Tensor | None:
@@ -63,9 +63,14 @@ class Scores:
 
     def best(self, k: int) -> tuple[Tensor, Tensor]:
         """The ``k`` (at most V') best tokens of each row: log-probabilities (N, k), descending, and ids (N, k)."""
-        values, places = top(self.logits, min(k, self.logits.shape[1]))
-        self.most = values[:, :1]
+        values, places = self._top(k)
         return values - self.normaliser, self.columns[places]
+
+    def _top(self, k: int) -> tuple[Tensor, Tensor]:
+        """The ``k`` highest logits of each row and their places; the first is what the normaliser looks for."""
+        values, places = top(self._logits, min(k, self._logits.shape[1]))
+        self.most = values[:, :1]
+        return values, places
 
     def of(self, tokens: Tensor) -> Tensor:
         """(N,) the log-probability of one token a row; -inf for a token that is no column."""
@@ -99,14 +104,9 @@ class CandidateScores(Scores):
         places = self.ids - self.columns[0]  # columns are a range
         return everything.scatter_reduce_(1, places, self._logits, "amax")
 
-    @cached_property
-    def normaliser(self) -> Tensor:
-        """(N, 1)"""
-        return log_mass(self._logits, self._logits.amax(1, keepdim=True))
-
     def best(self, k: int) -> tuple[Tensor, Tensor]:
         """See Scores; where there are fewer than k candidates, the others are impossible."""
-        values, places = top(self._logits, min(k, self._logits.shape[1]))
+        values, places = self._top(k)
         return values - self.normaliser, self.ids.gather(1, places)
 
     def of(self, tokens: Tensor) -> Tensor:
