@@ -1,5 +1,8 @@
 """Our Adam is torch's AdamW, and its state goes through names without a change."""
 
+import subprocess
+import sys
+
 import torch
 from torch import nn
 
@@ -67,3 +70,30 @@ def test_its_state_goes_on_with_the_same_bits() -> None:
 
 def test_a_fresh_optimizer_has_no_state() -> None:
     assert Adam(model(), SETTINGS).state() == {}
+
+
+STEP = """
+import sys
+from torch import nn
+from nmt_cli.settings import TrainingSettings
+from nmt_cli.training.optimizer import Adam
+layer = nn.Linear(1, 1)
+layer.weight.grad = layer.weight.detach() + 1
+Adam(layer, TrainingSettings()).step(0.1)
+sys.exit("torch._dynamo" in sys.modules)
+"""
+
+
+def test_it_loads_no_compiler() -> None:
+    assert subprocess.run([sys.executable, "-c", STEP], check=False).returncode == 0
+
+
+def test_what_has_no_gradient_stays() -> None:
+    parts = model()
+    gradients(parts, 1)
+    parts[2].bias.grad = None
+    before, optimizer = bits(parts), Adam(parts, SETTINGS)
+    optimizer.step(0.1)
+    moved = [old != new for old, new in zip(before, bits(parts), strict=True)]
+    assert moved == [True] * 5 + [False]
+    assert "exp_avg.2.bias" not in optimizer.state()

@@ -1,8 +1,8 @@
 """Law 7: every option that a user can type is run by a test. Also: every command helps, and helps at once."""
 
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 from typer.main import get_command
@@ -82,12 +82,15 @@ def test_help_is_that_of_all_commands_though_their_options_are_not_read(words: l
 
 
 def test_help_comes_at_once() -> None:
-    def seconds() -> float:
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "nmt_cli", "--help"], capture_output=True, check=True)
-        return time.perf_counter() - started
+    """By the time of the processor, in which the other tests beside this one do not count."""
 
-    assert min(seconds() for _ in range(3)) < 0.4
+    def seconds() -> float:
+        before = os.times()
+        subprocess.run([sys.executable, "-m", "nmt_cli", "--help"], capture_output=True, check=True)
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
+
+    assert 0 < min(seconds() for _ in range(3)) < 0.4
 
 
 def test_an_unforeseen_error_is_one_line_and_a_traceback_on_demand(nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Several processes that learn one model: what one would have learnt, stopped and gone on with the same bits, and never a hang."""
 
-import multiprocessing
 import os
 import re
 import signal
@@ -23,6 +22,7 @@ from nmt_cli.errors import ConfigError
 from nmt_cli.runs.checkpoint import FOLDER, Checkpoint
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import read_tensors
+from nmt_cli.runs.processes import starting
 from nmt_cli.settings import TrainingSettings
 from nmt_cli.training import learner, loop
 from nmt_cli.training.lesson import lesson_of
@@ -107,11 +107,11 @@ def test_shares_of_streams_are_all_of_them() -> None:
 
 def test_lines_come_together_in_their_order(tmp_path: Path) -> None:
     """Whatever is in them, and where a process has none."""
-    context = multiprocessing.get_context("spawn")
     texts = [["a", "", "\u00e9\u4e2d", '"', "e"], ["one"]]
     meetings = [tmp_path / str(number) for number in range(len(texts))]
-    process = context.Process(target=_say, args=(texts, meetings, 1, None))
-    process.start()
+    with starting() as context:
+        process = context.Process(target=_say, args=(texts, meetings, 1, None))
+        process.start()
     said: list[list[str]] = []
     _say(texts, meetings, 0, said)
     process.join()
@@ -304,7 +304,12 @@ def test_a_process_that_is_killed_ends_the_training(
 
 
 def _follower_of(leader: int) -> int:
+    """The one child of the process that forks."""
     listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(leader)], capture_output=True, check=True
+        ["ps", "-ww", "-A", "-o", "pid=,ppid=,args="], capture_output=True, check=True
     ).stdout.decode()
-    return next(int(line.split()[0]) for line in listed.splitlines() if "spawn_main" in line)
+    running = [
+        (int(pid), int(parent), words) for pid, parent, words in (line.split(None, 2) for line in listed.splitlines())
+    ]
+    server = next(pid for pid, parent, words in running if parent == leader and "forkserver" in words)
+    return next(pid for pid, parent, _ in running if parent == server)

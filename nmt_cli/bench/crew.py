@@ -17,6 +17,7 @@ import torch
 from nmt_cli.errors import ConfigError, NMTError
 from nmt_cli.inference.workers import available_cores
 from nmt_cli.runs import processor
+from nmt_cli.runs.processes import starting
 from nmt_cli.training.team import Alone, Share, Team, joined
 
 T = TypeVar("T")
@@ -49,10 +50,9 @@ def everywhere(task: Task[T], workers: int) -> list[T]:
         for rank in range(workers):
             answer, tell = multiprocessing.Pipe(duplex=False)
             share, meeting = Share(rank, workers), Path(folder) / "meeting"
-            process = multiprocessing.get_context("spawn").Process(
-                target=_work, args=(task, share, meeting, threads, tell), daemon=True
-            )
-            process.start()
+            with starting() as context:
+                process = context.Process(target=_work, args=(task, share, meeting, threads, tell), daemon=True)
+                process.start()
             tell.close()
             processes.append(process)
             answers.append(answer)

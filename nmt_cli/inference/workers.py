@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +21,7 @@ from nmt_cli.inference.together import Together
 from nmt_cli.inference.translator import Engine, Piece, Run, Searched, Translator
 from nmt_cli.runs import processor
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.processes import starting
 from nmt_cli.search.base import Search
 
 WORTHWHILE = 200
@@ -71,11 +70,12 @@ def translator(
 @contextmanager
 def _pool(path: Path, strategy: Search, workers: int, together: Together | None) -> Iterator[Run]:
     """A ``Run`` that shares batches among processes; they end with the block."""
-    context, strangers = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
-    processes = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(path, strategy, together))
+    strangers = set(multiprocessing.active_children())
+    with starting() as context:
+        processes = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(path, strategy, together))
+        for _ in range(workers):  # each starts one
+            processes.submit(os.getpid)
     try:
-        with _deaf_to_interrupts():
-            processes.submit(os.getpid)  # the first task starts all workers
         yield lambda batches: _run(processes, batches)
     except BaseException:  # Ctrl-C too: nobody waits for the batches under way
         for process in set(multiprocessing.active_children()) - strangers:
@@ -83,19 +83,6 @@ def _pool(path: Path, strategy: Search, workers: int, together: Together | None)
         raise
     finally:
         processes.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes that are started in the block never see Ctrl-C: it is for the main process, which ends its workers."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may choose
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _end_with_parent() -> None:

@@ -26,6 +26,7 @@ from nmt_cli.errors import NMTError
 from nmt_cli.inference.workers import available_cores
 from nmt_cli.runs import processor
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.processes import starting
 from nmt_cli.training.follower import Follower
 from nmt_cli.training.team import Alone, Left, Share, Team, appointed, joined
 
@@ -85,11 +86,10 @@ class _Worker:
     def start(cls, model: Path, corpus: Path, share: Share, meeting: Path) -> _Worker:
         """It loads what it needs while others are started."""
         heard, tell = multiprocessing.Pipe(duplex=False)
-        context = multiprocessing.get_context("spawn")
-        process = context.Process(
-            target=_work, args=(model, corpus, share, meeting, torch.get_num_threads(), tell), daemon=True
-        )
-        process.start()
+        given = (model, corpus, share, meeting, torch.get_num_threads(), tell)
+        with starting() as context:
+            process = context.Process(target=_work, args=given, daemon=True)
+            process.start()
         tell.close()
         return cls(process, share, heard)
 
