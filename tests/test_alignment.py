@@ -212,8 +212,7 @@ def test_they_are_what_nmt_attention_draws(model: Path, nmt: Nmt) -> None:
 
 def test_a_line_in_parts(model: Path, nmt: Nmt) -> None:
     """What is said of the whole is what is said of its parts, one behind the other; nothing links two of them."""
-    part = "Why do you sing? " * 40
-    long = part * 4
+    long = "Why do you sing? " * 80
     (row,) = objects(model, nmt, [long], "--search", "greedy", *ALL)
     assert row["flags"][0] == "split"
     sources, targets = (parts_of(row[side]) for side in ("source_pieces", "pieces"))
