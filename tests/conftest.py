@@ -3,6 +3,7 @@
 The tests run in as many processes as there are cores (``make test``), each with one thread: the models are tiny.
 """
 
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from nmt_cli.cli import app
+from nmt_cli.runs import processes
 from tests.tree import untyped
 
 torch.set_num_threads(1)
@@ -90,6 +92,20 @@ def threads_are_left_as_they_were() -> Iterator[None]:
     left = torch.get_num_threads()
     torch.set_num_threads(1)  # only the culprit fails
     assert left == 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers_are_forked() -> Iterator[None]:
+    """From a server that has loaded torch once: begun from nothing, each takes two seconds for it.
+
+    What is lost by that, the commands show that are started in processes of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "forkserver" in multiprocessing.get_all_start_methods():
+            forking = multiprocessing.get_context("forkserver")
+            forking.set_forkserver_preload(["torch", "nmt_cli.training.workers"])
+            patch.setattr(processes, "get_context", lambda _: forking)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,9 @@ from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
 from nmt_cli.errors import ConfigError, NMTError
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.models.cells import LSTM, Cell
+from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.settings import ModelSettings, Sizes
-from nmt_cli.training.team import Share, Team
+from nmt_cli.training.team import Alone, Share, Team
 
 from .conftest import Nmt
 
@@ -226,6 +227,17 @@ def test_translation_is_measured() -> None:
     found = translation.measure(Subject.of("lstm-attention", corpus, table).settings, corpus, 2, 0.01)
     assert [one.search for one in found] == list(translation.SEARCHES)
     assert all(one.lines > 0 and one.lines_per_second == one.lines / one.seconds for one in found)
+
+
+def test_translation_is_measured_as_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By packed models."""
+    packed: list[Any] = []
+    monkeypatch.setattr(EncoderDecoder, "pack", lambda model: packed.append(model))
+    monkeypatch.setattr(translation, "everywhere", lambda task, workers: [task(Alone())] * workers)
+    corpus = Drawn(vocabulary=40, length=6, rows=100)
+    settings = Subject.of("transformer-tiny", corpus, {"model": {"width": 16}}).settings
+    translation.measure(settings, corpus, 1, 0.01)
+    assert len(packed) == 1
 
 
 def options(table: tuple[str, ...]) -> Iterator[str]:

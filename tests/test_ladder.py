@@ -9,8 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from nmt_cli.training.presets import preset
 
 from . import ladder
 from .ladder import CLASSIFIERS, TRANSLATORS, WRITERS, Ladder, Plan, Rung
+from .running import wait_until
 from .test_readme import cut
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -223,15 +222,6 @@ def test_ctrl_c_ends_all_and_saves(home: Path) -> None:
     assert not (home / "ladder" / "gru").exists()
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, encoding="utf-8", check=True).stdout
     assert str(home) not in listed
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    """For at most three minutes: the machine may be busy."""
-    for _ in range(1800):
-        if happened():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it has not happened")
 
 
 def test_cores() -> None:

@@ -5,10 +5,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import zip_longest
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from nmt_cli.errors import ConfigError
 from nmt_cli.runs.checkpoint import FOLDER, Checkpoint
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import read_tensors
-from nmt_cli.runs.processes import starting
+from nmt_cli.runs.processes import context
 from nmt_cli.settings import TrainingSettings
 from nmt_cli.training import learner, loop
 from nmt_cli.training.lesson import lesson_of
@@ -31,6 +31,7 @@ from nmt_cli.training.stream import RowReader, StreamReader
 from nmt_cli.training.team import Share, joined
 
 from .conftest import TINY, WRITERS, run_nmt
+from .running import wait_until, workers_of
 
 SETTINGS = ("training.accumulate=2", "training.batch_tokens=500", "training.warmup=4", "training.learning_rate=0.005")
 LAST = Path(FOLDER, "last.safetensors")
@@ -109,9 +110,8 @@ def test_lines_come_together_in_their_order(tmp_path: Path) -> None:
     """Whatever is in them, and where a process has none."""
     texts = [["a", "", "\u00e9\u4e2d", '"', "e"], ["one"]]
     meetings = [tmp_path / str(number) for number in range(len(texts))]
-    with starting() as context:
-        process = context.Process(target=_say, args=(texts, meetings, 1, None))
-        process.start()
+    process = context().Process(target=_say, args=(texts, meetings, 1, None))
+    process.start()
     said: list[list[str]] = []
     _say(texts, meetings, 0, said)
     process.join()
@@ -292,10 +292,8 @@ def test_a_process_that_is_killed_ends_the_training(
 ) -> None:
     model = tmp_path / "model"
     with spawn("train", prepared, "-o", model, *words(5000, 2, every=2)) as process:
-        deadline = time.monotonic() + 60
-        while not (model / "model.safetensors").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(_follower_of(process.pid), signal.SIGKILL)
+        wait_until((model / "model.safetensors").exists)
+        os.kill(workers_of(process.pid)[0], signal.SIGKILL)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1, said
     assert "error: a training process has ended before its work was done" in said.decode()
@@ -303,13 +301,20 @@ def test_a_process_that_is_killed_ends_the_training(
     assert Checkpoint.read(model).progress.update > 0  # type: ignore[union-attr]
 
 
-def _follower_of(leader: int) -> int:
-    """The one child of the process that forks."""
-    listed = subprocess.run(
-        ["ps", "-ww", "-A", "-o", "pid=,ppid=,args="], capture_output=True, check=True
-    ).stdout.decode()
-    running = [
-        (int(pid), int(parent), words) for pid, parent, words in (line.split(None, 2) for line in listed.splitlines())
-    ]
-    server = next(pid for pid, parent, words in running if parent == leader and "forkserver" in words)
-    return next(pid for pid, parent, _ in running if parent == server)
+def test_a_process_that_cannot_be_started(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one before it is ended."""
+    start = BaseProcess.start
+    started: list[BaseProcess] = []
+
+    def second_fails(process: BaseProcess) -> None:
+        if started:
+            raise OSError(11, "Resource temporarily unavailable")
+        started.append(process)
+        start(process)
+
+    monkeypatch.setattr(BaseProcess, "start", second_fails)
+    result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(5, 3))
+    assert result.exit_code == 1
+    assert "error: training process 2 could not be started\nhint: --workers 1 needs no other process" in result.stderr
+    started[0].join(5)
+    assert started[0].exitcode == -signal.SIGKILL

@@ -4,9 +4,11 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import to_toml
 
 from .conftest import Nmt
+from .running import running, wait_until, workers_of
 
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -397,6 +400,29 @@ def test_a_signal_leaves_nothing_half_written(
         _, said = process.communicate(timeout=60)
     assert (process.returncode, list(tmp_path.iterdir())) == (code, [])
     assert said.decode() == ("interrupted\n" if number == 2 else "")
+
+
+def test_ctrl_c_ends_the_workers(trained: Path, spawn: Spawn, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.write_text("".join(f"Why are there {number} of them?\n" for number in range(3000)), encoding="utf-8")
+    with spawn("translate", trained, source, "--workers", 2, "-o", tmp_path / "out") as process:
+        wait_until(lambda: len(workers_of(process.pid)) == 2)
+        workers = workers_of(process.pid)
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=60)
+    assert (process.returncode, out, said.decode()) == (130, b"", "interrupted\n")
+    assert list(tmp_path.iterdir()) == [source]
+    wait_until(lambda: not any(map(running, workers)))
+
+
+def test_a_worker_that_cannot_be_started(trained: Path, nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: BaseProcess) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(BaseProcess, "start", none_left)
+    result = nmt("translate", trained, "--workers", 2, input="Why?\n")
+    assert result.exit_code == 1
+    assert result.stderr == "error: a worker process could not be started\nhint: try fewer --workers\n"
 
 
 def test_the_model_is_only_read(own: Path, nmt: Nmt) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from multiprocessing.connection import Connection
@@ -17,7 +16,7 @@ import torch
 from nmt_cli.errors import ConfigError, NMTError
 from nmt_cli.inference.workers import available_cores
 from nmt_cli.runs import processor
-from nmt_cli.runs.processes import starting
+from nmt_cli.runs.processes import begin_beside, context, deaf_to_interrupts
 from nmt_cli.training.team import Alone, Share, Team, joined
 
 T = TypeVar("T")
@@ -50,8 +49,8 @@ def everywhere(task: Task[T], workers: int) -> list[T]:
         for rank in range(workers):
             answer, tell = multiprocessing.Pipe(duplex=False)
             share, meeting = Share(rank, workers), Path(folder) / "meeting"
-            with starting() as context:
-                process = context.Process(target=_work, args=(task, share, meeting, threads, tell), daemon=True)
+            process = context().Process(target=_work, args=(task, share, meeting, threads, tell), daemon=True)
+            with deaf_to_interrupts():
                 process.start()
             tell.close()
             processes.append(process)
@@ -90,7 +89,7 @@ def _heard(answer: Connection) -> Any:
 
 def _work(task: Task[T], share: Share, meeting: Path, threads: int, tell: Connection) -> None:
     """The main function of a process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process, which ends this one
+    begin_beside()
     processor.tune()
     torch.set_num_threads(threads)
     try:

@@ -73,9 +73,10 @@ class _Translation:
 
     def __call__(self, team: Team) -> list[tuple[int, float]]:
         torch.manual_seed(self.settings.training.seed)
-        model: Any = build(self.settings, self.corpus.sizes)
+        model: Any = build(self.settings, self.corpus.sizes).eval()
+        model.pack()
         batches = self._batches(team.share.rank)
-        engines = [Engine(model.eval(), search, LengthLimit(1.0, 0.0)) for search in SEARCHES.values()]
+        engines = [Engine(model, search, LengthLimit(1.0, 0.0)) for search in SEARCHES.values()]
         found = []
         for engine in engines:
             _search(engine, batches, _WARM * self.seconds)

@@ -121,7 +121,11 @@ class Translator:
     @classmethod
     def open(cls, path: Path, strategy: Search, together: Together | None = None) -> Translator:
         """A translator in this process. Raises ModelError where there is no model."""
-        directory = ModelDirectory.open(path)
+        return cls.here(ModelDirectory.open(path), strategy, together)
+
+    @classmethod
+    def here(cls, directory: ModelDirectory, strategy: Search, together: Together | None = None) -> Translator:
+        """The same, of a directory that is open. Raises what ``Engine.open`` raises."""
         engine = Engine.open(directory, strategy, together)
         return cls.of(directory, strategy, lambda batches: map(engine.search, batches))
 

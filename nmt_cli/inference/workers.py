@@ -12,7 +12,6 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import torch
 
@@ -21,7 +20,7 @@ from nmt_cli.inference.together import Together
 from nmt_cli.inference.translator import Engine, Piece, Run, Searched, Translator
 from nmt_cli.runs import processor
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.runs.processes import starting
+from nmt_cli.runs.processes import begin_beside, context, deaf_to_interrupts
 from nmt_cli.search.base import Search
 
 WORTHWHILE = 200
@@ -61,7 +60,7 @@ def translator(
     count = how_many(lines, wanted)
     if count == 1:
         processor.tune()
-        yield Translator.open(directory.path, strategy, together)
+        yield Translator.here(directory, strategy, together)
     else:
         with _pool(directory.path, strategy, count, together) as run:
             yield Translator.of(directory, strategy, run)
@@ -71,11 +70,9 @@ def translator(
 def _pool(path: Path, strategy: Search, workers: int, together: Together | None) -> Iterator[Run]:
     """A ``Run`` that shares batches among processes; they end with the block."""
     strangers = set(multiprocessing.active_children())
-    with starting() as context:
-        processes = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(path, strategy, together))
-        for _ in range(workers):  # each starts one
-            processes.submit(os.getpid)
+    processes = ProcessPoolExecutor(workers, context(), initializer=_open, initargs=(path, strategy, together))
     try:
+        _start(processes, workers)
         yield lambda batches: _run(processes, batches)
     except BaseException:  # Ctrl-C too: nobody waits for the batches under way
         for process in set(multiprocessing.active_children()) - strangers:
@@ -85,12 +82,13 @@ def _pool(path: Path, strategy: Search, workers: int, together: Together | None)
         processes.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """A main process that was killed cannot end its workers."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _start(processes: ProcessPoolExecutor, workers: int) -> None:
+    try:
+        with deaf_to_interrupts():
+            for _ in range(workers):  # each task starts one, unless another has nothing to do
+                processes.submit(os.getpid)
+    except (BrokenProcessPool, OSError):
+        raise NMTError("a worker process could not be started", "try fewer --workers") from None
 
 
 def _run(processes: ProcessPoolExecutor, batches: list[list[Piece]]) -> Iterator[Searched]:
@@ -104,7 +102,7 @@ def _run(processes: ProcessPoolExecutor, batches: list[list[Piece]]) -> Iterator
 
 def _open(path: Path, strategy: Search, together: Together | None) -> None:
     global _engine
-    Thread(target=_end_with_parent, daemon=True).start()
+    begin_beside()
     torch.set_num_threads(1)
     processor.tune()
     try:

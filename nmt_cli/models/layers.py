@@ -132,7 +132,7 @@ class Output(nn.Module):
         return self.embedding[self.first :]
 
     def pack(self) -> None:
-        """Prepare for reading alone: what becomes of the weights afterwards is not seen any more."""
+        """Prepare for reading alone: from now on the weights must stay as they are."""
         self._product = packed(self.weight.detach(), self.bias[self.first :].detach())
 
     def forward(self, hidden: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ def product(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def packed(weight: Tensor, bias: Tensor) -> Product:
-    """x W^T + b for a ``weight`` (V, D) and a ``bias`` (V,) that stay as they are; both layouts are copies.
+    """x W^T + b for a ``weight`` (V, D) and a ``bias`` (V,) that must stay as they are: what is kept of them may be copies.
 
     Where this build of PyTorch, or the type of the weights, knows no packing it is the usual product.
     """

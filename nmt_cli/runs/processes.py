@@ -1,38 +1,48 @@
-"""How processes are started that work beside this one."""
+"""How processes are started that work beside this one, and end with it."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from multiprocessing import get_context
+from multiprocessing.context import SpawnContext
 
-if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerContext, SpawnContext
+
+def context() -> SpawnContext:
+    """Each process begins from nothing. One that is forked has locks whose threads it has not."""
+    return get_context("spawn")
 
 
 @contextmanager
-def starting() -> Iterator[ForkServerContext | SpawnContext]:
-    """The context for processes that are started in the block. Ctrl-C is for this process, which ends its workers.
-
-    One server loads torch and forks for each of them: by itself each would take seconds of a core, and memory of its own, for that.
-    It is never this process that forks, for its threads would be missing in what comes of it. Where there are no forks
-    (Windows), each begins from nothing.
-    """
-    context: ForkServerContext | SpawnContext
-    if sys.platform == "win32":
-        context = multiprocessing.get_context("spawn")
-    else:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["torch"])
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may choose
-        yield context
+def deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started in the block never see Ctrl-C: it is for the main process, which ends its workers."""
+    foreign = signal.getsignal(signal.SIGINT) is None  # a handler that is not Python's could not be put back
+    if foreign or threading.current_thread() is not threading.main_thread():  # only the main thread may choose
+        yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        yield context
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def begin_beside(*, deaf_to: tuple[signal.Signals, ...] = (signal.SIGINT,)) -> None:
+    """What a process that was started does first: signals are for the main process, and when that is gone, it ends.
+
+    A main process that was killed cannot end its workers.
+    """
+    for number in deaf_to:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

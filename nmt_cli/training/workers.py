@@ -11,13 +11,12 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 
 import torch
 
@@ -26,11 +25,13 @@ from nmt_cli.errors import NMTError
 from nmt_cli.inference.workers import available_cores
 from nmt_cli.runs import processor
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.runs.processes import starting
+from nmt_cli.runs.processes import begin_beside, context, deaf_to_interrupts
 from nmt_cli.training.follower import Follower
 from nmt_cli.training.team import Alone, Left, Share, Team, appointed, joined
 
 _LAST_WORDS = 10.0  # seconds in which a process ends that was told to
+_FOR_THE_LEADER = (signal.SIGINT, signal.SIGTERM)
+"""It finishes the update at hand, saves, and tells the others to stop."""
 
 
 @contextmanager
@@ -47,11 +48,14 @@ def assembled(directory: ModelDirectory, corpus: PreparedCorpus, size: int) -> I
     elif size == 1:
         yield Alone()
     else:
-        with TemporaryDirectory() as folder, _threads(size):
-            meeting = Path(folder) / "meeting"
-            workers = [
-                _Worker.start(directory.path, corpus.folder, Share(rank, size), meeting) for rank in range(1, size)
-            ]
+        with TemporaryDirectory() as folder, _threads(size), ExitStack() as endings:
+            meeting, workers = Path(folder) / "meeting", []
+            for rank in range(1, size):
+                worker = _Worker.start(directory.path, corpus.folder, Share(rank, size), meeting)
+                endings.callback(
+                    worker.process.kill
+                )  # nothing of theirs is to be saved; SIGTERM they leave to the leader
+                workers.append(worker)
             try:
                 for worker in workers:
                     worker.wait()
@@ -61,16 +65,14 @@ def assembled(directory: ModelDirectory, corpus: PreparedCorpus, size: int) -> I
                     worker.process.join(_LAST_WORDS)
             except NMTError as error:  # perhaps somebody knows why
                 raise next((said for worker in workers if (said := worker.said())), error) from None
-            finally:
-                for worker in workers:
-                    worker.process.kill()  # nothing of theirs is to be saved; SIGTERM they leave to the leader
 
 
 def follow(directory: ModelDirectory, corpus: Path, share: Share) -> None:
     """What a process does that ``torchrun`` has not made the leader: learn until the leader says that it is over."""
     processor.tune()
     with joined(share, None) as team:
-        _leave_signals_to_the_leader()  # from here on: a leader that never comes cannot say that it is over
+        for number in _FOR_THE_LEADER:  # from here on: a leader that never comes cannot say that it is over
+            signal.signal(number, signal.SIG_IGN)
         Follower.of(directory, PreparedCorpus.open(corpus), team).run()
 
 
@@ -84,12 +86,15 @@ class _Worker:
 
     @classmethod
     def start(cls, model: Path, corpus: Path, share: Share, meeting: Path) -> _Worker:
-        """It loads what it needs while others are started."""
+        """It loads what it needs while others are started. Raises NMTError where the system has no process to give."""
         heard, tell = multiprocessing.Pipe(duplex=False)
         given = (model, corpus, share, meeting, torch.get_num_threads(), tell)
-        with starting() as context:
-            process = context.Process(target=_work, args=given, daemon=True)
-            process.start()
+        process = context().Process(target=_work, args=given, daemon=True)
+        try:
+            with deaf_to_interrupts():
+                process.start()
+        except OSError:
+            raise _not_started(share) from None
         tell.close()
         return cls(process, share, heard)
 
@@ -99,9 +104,7 @@ class _Worker:
         try:
             self.heard.recv_bytes()
         except EOFError:
-            raise NMTError(
-                f"training process {self.share.rank} could not be started", "--workers 1 needs no other process"
-            ) from None
+            raise _not_started(self.share) from None
 
     def said(self) -> NMTError | None:
         """Why it has ended, if it knows."""
@@ -111,10 +114,13 @@ class _Worker:
             return None
 
 
+def _not_started(share: Share) -> NMTError:
+    return NMTError(f"training process {share.rank} could not be started", "--workers 1 needs no other process")
+
+
 def _work(model: Path, corpus: Path, share: Share, meeting: Path, threads: int, tell: Connection) -> None:
     """The main function of a process that was started for it."""
-    Thread(target=_end_with_leader, daemon=True).start()
-    _leave_signals_to_the_leader()
+    begin_beside(deaf_to=_FOR_THE_LEADER)
     processor.tune()
     torch.set_num_threads(threads)
     tell.send_bytes(b"ready")
@@ -125,20 +131,6 @@ def _work(model: Path, corpus: Path, share: Share, meeting: Path, threads: int, 
         os._exit(1)
     except NMTError as error:
         tell.send_bytes(json.dumps([error.message, error.hint]).encode())
-        os._exit(1)
-
-
-def _leave_signals_to_the_leader() -> None:
-    """It finishes the update at hand, saves, and tells the others to stop."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _end_with_leader() -> None:
-    """A leader that was killed cannot say that it is over."""
-    leader = multiprocessing.parent_process()
-    if leader is not None:
-        leader.join()
         os._exit(1)
 
 
