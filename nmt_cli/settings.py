@@ -216,6 +216,12 @@ def merge(*tables: Mapping[str, Any]) -> Table:
     return merged
 
 
+def shortened(changes: list[str], most: int = 4) -> str:
+    """Several differences in a line that can be read."""
+    more = len(changes) - most
+    return "; ".join(changes[:most]) + (f"; and {more} more" if more > 0 else "")
+
+
 def differences(old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """``training.seed: 1 -> 2`` for each setting that differs between two dumps."""
     return [

@@ -43,6 +43,7 @@ def test_no_command_shows_what_there_is(nmt: Nmt) -> None:
     [
         (["trian"], ["error: no such command 'trian'", "hint: did you mean 'train'?"]),
         (["translate", "--beem", "3"], ["error: no such option: --beem", "hint: did you mean --beam?"]),
+        (["train", "--update", "3"], ["error: no such option: --update", "hint: did you mean --updates?"]),
         (["translate", "--beam", "many"], ["error: invalid value for '--beam'"]),
         (["translate", "--beam"], ["error: option '--beam' requires an argument"]),
         (["score"], ["error: missing argument 'REF'", "hint: nmt score --help"]),

@@ -122,6 +122,34 @@ def test_the_lines_are_named_again_to_whoever_goes_on(nmt: Nmt) -> None:
     assert again.stderr.count("lines of dev to watch") == again.stderr.count("dev BLEU") == 1
 
 
+@pytest.mark.usefixtures("here")
+def test_a_vocabulary_that_was_removed_comes_back(nmt: Nmt) -> None:
+    own = brief("transformer-tiny", 2)
+    assert nmt("train", "a.en", "a.de", "-o", "m", *own).exit_code == 0
+    vocabulary, manifest = Path("m/subwords.model"), Path("m/manifest.json")
+    before = vocabulary.read_bytes()
+    vocabulary.unlink()
+    manifest.write_text(manifest.read_text("utf-8").replace('"finished": true', '"finished": false'), "utf-8")
+    again = nmt("train", "a.en", "a.de", "-o", "m", *own)
+    assert again.exit_code == 0, again.stderr
+    assert vocabulary.read_bytes() == before
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_that_nobody_knows_are_not_lost(nmt: Nmt) -> None:
+    own = brief("transformer-tiny", 2)
+    assert nmt("train", "a.en", "a.de", "-o", "m", *own).exit_code == 0
+    weights, manifest = Path("m/model.safetensors"), Path("m/manifest.json")
+    before = weights.read_bytes()
+    manifest.unlink()
+    refused = nmt("train", "a.en", "a.de", "-o", "m", *own)
+    assert refused.exit_code == 1
+    said = "error: m must hold a manifest.json to be trained, but holds model.safetensors without one\nhint: --restart"
+    assert refused.stderr.startswith(said)
+    assert weights.read_bytes() == before
+    assert nmt("train", "a.en", "a.de", "-o", "m", *own, "--restart").exit_code == 0
+
+
 @pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
 @pytest.mark.usefixtures("here")
 def test_packed_files(suffix: str, nmt: Nmt) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -343,7 +344,11 @@ def test_no_model(nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("model.safetensors", b"", "model.safetensors must be a whole safetensors file, but is damaged"),
         ("config.toml", b"[model", "config.toml must be TOML"),
         ("config.toml", None, "config.toml cannot be read: No such file or directory"),
-        ("config.toml", b'[model]\narchitecture = "recurrent"\n', "must have shape"),
+        (
+            "config.toml",
+            b'[model]\narchitecture = "recurrent"\n',
+            "differs: model.architecture: transformer -> recurrent; ",
+        ),
         ("subwords.model", None, "must hold subwords.model, but does not"),
         ("subwords.model", b"damaged", "subwords.model must be a SentencePiece model, but is damaged"),
         ("manifest.json", b"{}", "manifest.json must describe a model, but is damaged"),
@@ -360,6 +365,35 @@ def test_a_damaged_model_is_an_error_that_names_the_file(
     assert (result.exit_code, result.stdout) == (1, ""), result.stderr
     assert result.stderr.startswith("error: ")
     assert said in result.stderr.split("\n")[0]
+
+
+def test_a_setting_of_the_model_that_was_changed_behind_its_back(own: Path, nmt: Nmt) -> None:
+    """Other heads, on weights of the same shapes, would translate without a word."""
+    config = own / "config.toml"
+    config.write_text(config.read_text("utf-8").replace("heads = 2", "heads = 4"), "utf-8")
+    result = nmt("translate", own, input="one\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    said = f"error: {config} must describe the model that was trained, but differs: model.heads: 2 -> 4\nhint: put back"
+    assert result.stderr.startswith(said)
+
+
+def test_a_mistyped_model_is_guessed(own: Path, nmt: Nmt) -> None:
+    result = nmt("translate", own.with_name("onw"), input="one\n")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"there is no such folder\nhint: did you mean {own}?\n")
+
+
+def test_more_workers_than_a_machine_bears(trained: Path, nmt: Nmt) -> None:
+    result = nmt("translate", trained, "--workers", 100_000, input="one\n")
+    assert result.exit_code == 2
+    assert re.fullmatch(r"error: --workers must be at most \d+, 16 for each core, but is 100000\n", result.stderr)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_a_full_disk_is_named(trained: Path, nmt: Nmt) -> None:
+    result = nmt("translate", trained, "-o", "/dev/full", input="one\n")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: /dev/full: No space left on device\nhint: ")
 
 
 def test_stream_answers_each_line_before_the_next_comes(trained: Path, spawn: Spawn, ask: Ask) -> None:

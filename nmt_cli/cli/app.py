@@ -4,11 +4,13 @@ Exit codes: 0 done, 1 an error in data or model, 2 a command that was not unders
 A traceback appears only with NMT_DEBUG=1.
 """
 
+import errno
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
@@ -74,7 +76,10 @@ class Commands(TyperGroup):
             _reader_left()
         except OSError as error:
             _debug()
-            _leave(f"{error.filename or 'input and output'}: {error.strerror or error}", None, 1)
+            full = error.errno == errno.ENOSPC
+            what = error.filename or ("standard output" if full else "input and output")
+            hint = "what was there before is whole; free some room and type it again" if full else None
+            _leave(f"{what}: {error.strerror or error}", hint, 1)
         except Exception as error:
             _usage(error)
             _debug()
@@ -102,7 +107,11 @@ def _usage(error: Exception) -> None:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "nmt"
     found = re.fullmatch(r"(.*?)[.( ]+(?:Did you mean|Possible options:) (.*?)[?)]*", message)
-    sentence, hint = (found[1], f"did you mean {found[2].split(', ')[0]}?") if found else (message, f"{path} --help")
+    sentence, hint = message, f"{path} --help"
+    if found:  # click names all that are near in the order of the alphabet
+        wrong = getattr(error, "option_name", "")
+        nearest = max(found[2].split(", "), key=lambda name: SequenceMatcher(None, wrong, name).ratio())
+        sentence, hint = found[1], f"did you mean {nearest}?"
     _leave(sentence[0].lower() + sentence[1:].rstrip(". "), hint, 2)
 
 

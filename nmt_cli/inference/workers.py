@@ -25,6 +25,7 @@ from nmt_cli.search.base import Search
 
 WORTHWHILE = 200
 """Lines from which workers repay their start (about two seconds each)."""
+_MOST = 16  # processes a core: with more, each waits for all others
 
 _engine: Engine | NMTError
 """Of a worker; an error is kept until somebody can be told."""
@@ -36,9 +37,11 @@ def available_cores() -> int:
 
 
 def how_many(lines: int, wanted: int | None) -> int:
-    """As are ``wanted``, or as are worth it for so many lines. Raises ConfigError for less than one."""
-    if wanted is not None and wanted < 1:
-        raise ConfigError(f"--workers must be at least 1, but is {wanted}")
+    """As are ``wanted``, or as are worth it for so many lines. Raises ConfigError for less than one, or many for each core."""
+    most = _MOST * available_cores()
+    if wanted is not None and not 1 <= wanted <= most:
+        rule = "at least 1" if wanted < 1 else f"at most {most}, {_MOST} for each core"
+        raise ConfigError(f"--workers must be {rule}, but is {wanted}")
     return wanted or (available_cores() if lines >= WORTHWHILE else 1)
 
 

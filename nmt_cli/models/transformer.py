@@ -57,7 +57,7 @@ class TransformerSettings(ModelSettings):
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         if self.width % self.heads or self.width % 2:
-            raise ValueError(f"width must be even and a multiple of heads ({self.heads})")
+            raise ValueError(f"width must be even and a multiple of heads ({self.heads}), but is {self.width}")
         if self.positions == "rotary" and self.width // self.heads % 2:
             raise ValueError(f"width must be an even multiple of heads ({self.heads}) for rotary positions")
         return self

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from nmt_cli.models.base import Model
 from nmt_cli.runs.files import read_tensors, write_tensors, write_text
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest
-from nmt_cli.settings import Settings, Sizes, read_toml, resolve, to_toml
+from nmt_cli.settings import Settings, Sizes, differences, read_toml, resolve, shortened, to_toml
 from nmt_cli.text.labels import FILE as LABELS
 from nmt_cli.text.labels import Labels
 from nmt_cli.text.tokenizer import Tokenizer
@@ -49,7 +50,7 @@ class ModelDirectory:
         """Raises ModelError, with what to do instead, where there is no model, or files of different ones."""
         if not (path / MANIFEST).is_file():
             what = "is a file" if path.is_file() else "holds none" if path.is_dir() else "there is no such folder"
-            makes = "nmt train corpus.en corpus.de -o model makes one"
+            makes = _nearby(path) or "nmt train corpus.en corpus.de -o model makes one"
             hint = f"the model comes first, as in nmt translate MODEL FILE; {makes}" if path.is_file() else makes
             raise ModelError(f"{path} must be a model directory, but {what}", hint)
         directory = cls(path)
@@ -71,6 +72,13 @@ class ModelDirectory:
                 f"{path / MANIFEST} must be for the task {model.task}, as a {model.architecture} is, but is for {task}",
                 f"{MANIFEST} and {CONFIG} are of different models: copy the folder again as a whole",
             )
+        if (trained := directory.manifest.request.get("model")) is not None:
+            changed = differences({"model": trained}, {"model": model.model_dump()})
+            if changed:
+                raise ModelError(
+                    f"{path / CONFIG} must describe the model that was trained, but differs: {shortened(changed)}",
+                    "put back what it said: to these weights it is no choice",
+                )
         return directory
 
     @cached_property
@@ -152,6 +160,15 @@ class ModelDirectory:
         """One record more."""
         with open(self.path / METRICS, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
+
+
+def _nearby(path: Path) -> str | None:
+    """The hint for a mistyped name, where a model of nearly that name lies beside it."""
+    if path.exists() or not path.parent.is_dir():
+        return None
+    names = [folder.parent.name for folder in path.parent.glob(f"*/{MANIFEST}")]
+    close = get_close_matches(path.name, names, n=1)
+    return f"did you mean {path.with_name(close[0])}?" if close else None
 
 
 def build(settings: Settings, sizes: Sizes) -> Model:

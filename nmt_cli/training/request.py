@@ -13,14 +13,14 @@ from nmt_cli import console
 from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
 from nmt_cli.corpus.files import FILES
 from nmt_cli.corpus.prepare import Inputs, check_output, input_checksums, prepare
-from nmt_cli.errors import ConfigError, DataError
+from nmt_cli.errors import ConfigError, DataError, ModelError
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.runs.checkpoint import FOLDER
 from nmt_cli.runs.directory import CORPUS, WEIGHTS
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest, command_line
 from nmt_cli.runs.origin import Origin
-from nmt_cli.settings import DataSettings, Settings, Table, check, differences, merge, resolve
+from nmt_cli.settings import DataSettings, Settings, Table, check, differences, merge, resolve, shortened
 from nmt_cli.training import autopilot
 from nmt_cli.training.presets import preset
 from nmt_cli.training.pretrained import Pretrained
@@ -77,11 +77,22 @@ def _check_task(request: Request, settings: Settings) -> None:
 
 
 def check_beginning(request: Request) -> None:
-    """Raises ConfigError where what is to go on was begun from other weights than those that are asked for."""
+    """What is to go on must have been begun from the weights that are asked for, and be known.
+
+    Raises:
+        ConfigError: it was begun from others.
+        ModelError: weights that nobody knows: they would be lost.
+    """
     pretrained = request.pretrained
     if pretrained is not None and pretrained.directory.path.resolve() == request.output.resolve():
         raise ConfigError(f"--from {pretrained} must be another model than the new one", "-o names another folder")
-    if request.restart or not (request.output / MANIFEST).exists():
+    if request.restart:
+        return
+    if not (request.output / MANIFEST).exists():
+        if (request.output / WEIGHTS).exists():
+            raise ModelError(
+                f"{request.output} must hold a {MANIFEST} to be trained, but holds {WEIGHTS} without one", _ANEW
+            )
         return
     old, new = Manifest.read(request.output).origin, _origin(request)
     if old != new:
@@ -217,7 +228,7 @@ def manifest_of(request: Request, corpus: PreparedCorpus, settings: Settings) ->
     workers = {"workers": asked["training"]["workers"]}  # of which another number may go on
     changed = differences({**manifest.request, "training": {**manifest.request["training"], **workers}}, asked)
     if changed:
-        raise ConfigError(f"{request.output} was begun with other settings: {'; '.join(changed)}", _ANEW)
+        raise ConfigError(f"{request.output} was begun with other settings: {shortened(changed)}", _ANEW)
     return manifest
 
 

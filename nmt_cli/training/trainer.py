@@ -81,6 +81,7 @@ def run(request: Request) -> int:
                         request.pretrained.teach(learner)
                     _introduce(learner, corpus, settings, request.pretrained)
                 else:
+                    corpus.save_vocabulary(directory.path)  # if somebody has removed it
                     learner.restore(checkpoint)
                 session = Session.begin(directory, settings, task, learner, checkpoint, time.monotonic() - started)
                 session.run(interruption)
