@@ -149,7 +149,7 @@ def test_lowercase() -> None:
     assert mixed[2] == folded[2]
 
 
-@pytest.mark.parametrize("language", ["zh", "ZH", "zh-CN", "zh_TW", "zho"])
+@pytest.mark.parametrize("language", ["zh", "ZH", "zh-CN", "zh_TW", "zho", "cn"])
 def test_chinese(language: str) -> None:
     scores = score_all(["今天天气很好。"], [["今天天气真好。"]], language=language)
     assert "|tok:zh|" in scores[0].signature
@@ -162,7 +162,7 @@ def test_other_languages(language: str | None) -> None:
     assert "|tok:13a|" in bleu(SYSTEM, [REFERENCE], language=language).signature
 
 
-@pytest.mark.parametrize("language", ["ja", "ja_JP", "jpn"])
+@pytest.mark.parametrize("language", ["ja", "ja_JP", "jpn", "jp"])
 def test_a_missing_tokenizer_names_its_extra(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokenizer_ja_mecab, "MeCab", None)
     with pytest.raises(ConfigError, match=f"language {language} must have the tokenizer ja-mecab") as caught:

@@ -23,9 +23,9 @@ from sacrebleu.metrics.ter import TER
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.evaluation.counts import SEED, Counts, count
 
-_TOKENIZERS = {
-    **dict.fromkeys(("zh", "zho", "chi", "cmn", "yue"), "zh"),
-    **dict.fromkeys(("ja", "jpn"), "ja-mecab"),
+_TOKENIZERS = {  # cn and jp are countries, and what many files are called
+    **dict.fromkeys(("zh", "zho", "chi", "cmn", "yue", "cn"), "zh"),
+    **dict.fromkeys(("ja", "jpn", "jp"), "ja-mecab"),
     **dict.fromkeys(("ko", "kor"), "ko-mecab"),
 }
 _UNSPACED = {"zh", "ja-mecab"}  # TER knows words by their spaces; Korean has them
