@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def make(trained: Path, tmp_path: Path) -> Make:
             hidden, _ = model._hidden(random_batch(50, vocabulary=directory.tokenizer.size))
             ahead = model.output(hidden).max(1).values - model.output(hidden)[:, 0]
             model.output.bias[EOS] += ahead.quantile(0.5)  # some sentences end early, others at their limit
+        replace(directory.manifest, request={}).write(path)  # nobody has asked for these
         ModelDirectory(path).write_settings(directory.settings.model_copy(update={"model": settings}))
         ModelDirectory(path).write_weights(weights_of(model), {})
         return path

@@ -52,7 +52,7 @@ def resolved(*settings: str) -> Settings:
             "here: in [data] vocabulary must lie between 261 and 65,000 for subwords, but is 100",
             None,
         ),
-        ("model.heads=3", "here: in [model] width must be even and a multiple of heads (3)", None),
+        ("model.heads=3", "here: in [model] width must be even and a multiple of heads (3), but is 128", None),
     ],
 )
 def test_what_is_wrong_is_named(setting: str, message: str, hint: str | None) -> None:
