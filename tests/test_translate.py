@@ -365,6 +365,7 @@ def test_a_damaged_model_is_an_error_that_names_the_file(
     assert (result.exit_code, result.stdout) == (1, ""), result.stderr
     assert result.stderr.startswith("error: ")
     assert said in result.stderr.split("\n")[0]
+    assert result.stderr.split("\n")[1].startswith("hint: ")
 
 
 def test_a_setting_of_the_model_that_was_changed_behind_its_back(own: Path, nmt: Nmt) -> None:

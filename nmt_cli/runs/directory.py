@@ -13,7 +13,8 @@ corpus/              the prepared corpus, if training began from raw text; may b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -22,7 +23,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nmt_cli.errors import ConfigError, ModelError
+from nmt_cli.errors import ConfigError, ModelError, NMTError
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.models.base import Model
 from nmt_cli.runs.files import read_tensors, write_tensors, write_text
@@ -84,20 +85,23 @@ class ModelDirectory:
     @cached_property
     def manifest(self) -> Manifest:
         """What the model is for. Raises ModelError where it is damaged."""
-        return Manifest.read(self.path)
+        with _mended_by_a_copy():
+            return Manifest.read(self.path)
 
     @cached_property
     def settings(self) -> Settings:
         """The resolved settings. Raises ModelError where they cannot be read."""
-        try:
-            return resolve(read_toml(self.path / CONFIG), ARCHITECTURES, origin=str(self.path / CONFIG))
-        except ConfigError as error:
-            raise ModelError(error.message, error.hint) from None
+        with _mended_by_a_copy():
+            try:
+                return resolve(read_toml(self.path / CONFIG), ARCHITECTURES, origin=str(self.path / CONFIG))
+            except ConfigError as error:
+                raise ModelError(error.message, error.hint) from None
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """Between text and ids."""
-        return UNITS[self.settings.data.units].load(self.path)
+        with _mended_by_a_copy():
+            return UNITS[self.settings.data.units].load(self.path)
 
     @cached_property
     def labels(self) -> Labels | None:
@@ -121,7 +125,8 @@ class ModelDirectory:
     def model(self) -> Model:
         """The best weights, ready to be used. Raises ModelError where they do not fit the settings or the labels."""
         model = build(self.settings, self.sizes)
-        weights, _ = read_tensors(self.path / WEIGHTS)
+        with _mended_by_a_copy():
+            weights, _ = read_tensors(self.path / WEIGHTS)
         weighed = weights.get("output.bias")  # of a classifier: a number for each label
         if self.labels is not None and weighed is not None and len(weighed) != len(self.labels):
             raise ModelError(
@@ -160,6 +165,16 @@ class ModelDirectory:
         """One record more."""
         with open(self.path / METRICS, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
+
+
+@contextmanager
+def _mended_by_a_copy() -> Iterator[None]:
+    """Where a file of a model is damaged or gone and nobody knows better."""
+    try:
+        yield
+    except NMTError as error:
+        error.hint = error.hint or "copy the folder again as a whole"
+        raise
 
 
 def _nearby(path: Path) -> str | None:

@@ -47,7 +47,10 @@ class Manifest:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
-                raise ModelError(f"{path} must be of format {FORMAT}, but is of {content['format']}")
+                raise ModelError(
+                    f"{path} must be of format {FORMAT}, but is of {content['format']}",
+                    "another version of nmt wrote it",
+                )
             content["limit"] = LengthLimit(**content["limit"]) if content["limit"] else None
             content["languages"], content["said"] = tuple(content["languages"]), tuple(content["said"])
             content["origin"] = Origin(**content["origin"]) if content.get("origin") else None
