@@ -19,6 +19,7 @@ import torch
 from nmt_cli.corpus.batching import Batch
 from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.errors import ConfigError
+from nmt_cli.runs import processes
 from nmt_cli.runs.checkpoint import FOLDER, Checkpoint
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import read_tensors
@@ -299,6 +300,15 @@ def test_a_process_that_is_killed_ends_the_training(
     assert "error: a training process has ended before its work was done" in said.decode()
     assert "Traceback" not in said.decode()
     assert Checkpoint.read(model).progress.update > 0  # type: ignore[union-attr]
+
+
+def test_more_processes_than_a_machine_bears(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "available_cores", lambda: 1)
+    monkeypatch.setattr(processes, "_MOST", 2)
+    result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(5, 3))
+    assert result.exit_code == 2
+    assert result.stderr == "error: --workers must be at most 2, 2 for each core, but is 3\n"
+    assert not (tmp_path / "model" / "manifest.json").exists()
 
 
 def test_a_process_that_cannot_be_started(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

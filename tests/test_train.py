@@ -112,42 +112,53 @@ def test_what_a_person_watches(nmt: Nmt) -> None:
 
 @pytest.mark.usefixtures("here")
 def test_the_lines_are_named_again_to_whoever_goes_on(nmt: Nmt) -> None:
-    own = brief("transformer-tiny", 6)
-    assert nmt("train", "a.en", "a.de", "-o", "m", *own, "--set", "training.validate_every=2").exit_code == 0
-    manifest = Path("m/manifest.json")
-    manifest.write_text(manifest.read_text("utf-8").replace('"finished": true', '"finished": false'), "utf-8")
+    seldom = ("--updates", 6, "--set", "training.validate_every=2")
+    trained_here(nmt, *seldom)
     Path("m/training/last.safetensors").unlink()
-    again = nmt("train", "a.en", "a.de", "-o", "m", *own, "--set", "training.validate_every=2")
-    assert again.exit_code == 0, again.stderr
-    assert again.stderr.count("lines of dev to watch") == again.stderr.count("dev BLEU") == 1
+    said = gone_on(nmt, *seldom)
+    assert said.count("lines of dev to watch") == said.count("dev BLEU") == 1
 
 
 @pytest.mark.usefixtures("here")
 def test_a_vocabulary_that_was_removed_comes_back(nmt: Nmt) -> None:
-    own = brief("transformer-tiny", 2)
-    assert nmt("train", "a.en", "a.de", "-o", "m", *own).exit_code == 0
-    vocabulary, manifest = Path("m/subwords.model"), Path("m/manifest.json")
+    trained_here(nmt)
+    vocabulary = Path("m/subwords.model")
     before = vocabulary.read_bytes()
     vocabulary.unlink()
-    manifest.write_text(manifest.read_text("utf-8").replace('"finished": true', '"finished": false'), "utf-8")
-    again = nmt("train", "a.en", "a.de", "-o", "m", *own)
-    assert again.exit_code == 0, again.stderr
+    gone_on(nmt)
     assert vocabulary.read_bytes() == before
 
 
 @pytest.mark.usefixtures("here")
 def test_weights_that_nobody_knows_are_not_lost(nmt: Nmt) -> None:
-    own = brief("transformer-tiny", 2)
-    assert nmt("train", "a.en", "a.de", "-o", "m", *own).exit_code == 0
-    weights, manifest = Path("m/model.safetensors"), Path("m/manifest.json")
+    trained_here(nmt)
+    weights = Path("m/model.safetensors")
     before = weights.read_bytes()
-    manifest.unlink()
-    refused = nmt("train", "a.en", "a.de", "-o", "m", *own)
+    Path("m/manifest.json").unlink()
+    refused = nmt(*TRAIN)
     assert refused.exit_code == 1
     said = "error: m must hold a manifest.json to be trained, but holds model.safetensors without one\nhint: --restart"
     assert refused.stderr.startswith(said)
     assert weights.read_bytes() == before
-    assert nmt("train", "a.en", "a.de", "-o", "m", *own, "--restart").exit_code == 0
+    assert nmt(*TRAIN, "--restart").exit_code == 0
+
+
+TRAIN = ("train", "a.en", "a.de", "-o", "m", *brief("transformer-tiny", 2))
+
+
+def trained_here(nmt: Nmt, *words: object) -> None:
+    """A training in ``m``, brief unless the words say otherwise."""
+    result = nmt(*TRAIN, *words)
+    assert result.exit_code == 0, result.stderr
+
+
+def gone_on(nmt: Nmt, *words: object) -> str:
+    """What is said when it was stopped before its end, and is gone on with."""
+    manifest = Path("m/manifest.json")
+    manifest.write_text(manifest.read_text("utf-8").replace('"finished": true', '"finished": false'), "utf-8")
+    result = nmt(*TRAIN, *words)
+    assert result.exit_code == 0, result.stderr
+    return result.stderr
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])

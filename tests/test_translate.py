@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from nmt_cli.evaluation.diversity import figures
+from nmt_cli.runs import processes
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import to_toml
 
@@ -378,16 +378,27 @@ def test_a_setting_of_the_model_that_was_changed_behind_its_back(own: Path, nmt:
     assert result.stderr.startswith(said)
 
 
+def test_what_an_older_version_did_not_ask_for_is_no_difference(own: Path, nmt: Nmt) -> None:
+    manifest = own / "manifest.json"
+    content = json.loads(manifest.read_text("utf-8"))
+    del content["request"]["model"]["norm_epsilon"]
+    manifest.write_text(json.dumps(content), "utf-8")
+    assert nmt("translate", own, input="one\n").exit_code == 0
+
+
 def test_a_mistyped_model_is_guessed(own: Path, nmt: Nmt) -> None:
     result = nmt("translate", own.with_name("onw"), input="one\n")
     assert result.exit_code == 1
     assert result.stderr.endswith(f"there is no such folder\nhint: did you mean {own}?\n")
 
 
-def test_more_workers_than_a_machine_bears(trained: Path, nmt: Nmt) -> None:
-    result = nmt("translate", trained, "--workers", 100_000, input="one\n")
+def test_more_workers_than_a_machine_bears(trained: Path, nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "available_cores", lambda: 1)
+    assert nmt("translate", trained, "--workers", 2, input="one\n").exit_code == 0
+    monkeypatch.setattr(processes, "_MOST", 2)
+    result = nmt("translate", trained, "--workers", 3, input="one\n")
     assert result.exit_code == 2
-    assert re.fullmatch(r"error: --workers must be at most \d+, 16 for each core, but is 100000\n", result.stderr)
+    assert result.stderr == "error: --workers must be at most 2, 2 for each core, but is 3\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
@@ -437,17 +448,23 @@ def test_a_signal_leaves_nothing_half_written(
     assert said.decode() == ("interrupted\n" if number == 2 else "")
 
 
-def test_ctrl_c_ends_the_workers(trained: Path, spawn: Spawn, tmp_path: Path) -> None:
-    source = tmp_path / "in"
+@pytest.mark.parametrize(("number", "code", "words"), [(2, 130, "interrupted\n"), (9, -9, "")])
+def test_workers_end_with_the_process_that_started_them(
+    number: int, code: int, words: str, trained: Path, tmp_path: Path, environment: Mapping[str, str]
+) -> None:
+    """Ctrl-C goes to all of them, as a terminal sends it, and is answered by one; a process that is killed can end nobody."""
+    source, output = tmp_path / "in", tmp_path / "out"
     source.write_text("".join(f"Why are there {number} of them?\n" for number in range(3000)), encoding="utf-8")
-    with spawn("translate", trained, source, "--workers", 2, "-o", tmp_path / "out") as process:
+    paths = [str(path) for path in (trained, source, "-o", output)]
+    command = [sys.executable, "-m", "nmt_cli", "translate", "--workers", "2", *paths]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, start_new_session=True) as process:
         wait_until(lambda: len(workers_of(process.pid)) == 2)
         workers = workers_of(process.pid)
-        process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=60)
-    assert (process.returncode, out, said.decode()) == (130, b"", "interrupted\n")
-    assert list(tmp_path.iterdir()) == [source]
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.decode()) == (code, words)
     wait_until(lambda: not any(map(running, workers)))
+    assert not output.exists()
 
 
 def test_a_worker_that_cannot_be_started(trained: Path, nmt: Nmt, monkeypatch: pytest.MonkeyPatch) -> None:

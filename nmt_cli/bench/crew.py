@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 import torch
 
-from nmt_cli.errors import ConfigError, NMTError
-from nmt_cli.inference.workers import available_cores
+from nmt_cli.errors import NMTError
 from nmt_cli.runs import processor
-from nmt_cli.runs.processes import begin_beside, context, deaf_to_interrupts
+from nmt_cli.runs.processes import allowed, available_cores, begin_beside, context, deaf_to_interrupts
 from nmt_cli.training.team import Alone, Share, Team, joined
 
 T = TypeVar("T")
@@ -30,17 +29,15 @@ def usual_workers() -> int:
 
 
 def threads_of(workers: int) -> int:
-    """How many threads each of so many processes has. Raises ConfigError for less than one process."""
-    if workers < 1:
-        raise ConfigError(f"--workers must be at least 1, but is {workers}")
-    return max(1, usual_workers() // workers)
+    """How many threads each of so many processes has. Raises what ``allowed`` raises."""
+    return max(1, usual_workers() // allowed(workers))
 
 
 def everywhere(task: Task[T], workers: int) -> list[T]:
     """What a task gives in each of so many processes at the same time, in their order.
 
     Raises:
-        ConfigError: less than one process.
+        ConfigError: less than one process, or too many.
         NMTError: whatever the task raises, or a process that has ended before it was done.
     """
     threads = threads_of(workers)

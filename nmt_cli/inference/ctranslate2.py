@@ -24,9 +24,10 @@ from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.errors import ConfigError, DataError, ModelError
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.translator import Piece, Searched, Translator
-from nmt_cli.inference.workers import available_cores, how_many
+from nmt_cli.inference.workers import how_many
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.exported import most_positions, open_exported
+from nmt_cli.runs.processes import available_cores
 from nmt_cli.search.base import Hypothesis, Retelling
 from nmt_cli.text.tokenizer import EOS
 

@@ -15,34 +15,26 @@ from pathlib import Path
 
 import torch
 
-from nmt_cli.errors import ConfigError, NMTError
+from nmt_cli.errors import NMTError
 from nmt_cli.inference.together import Together
 from nmt_cli.inference.translator import Engine, Piece, Run, Searched, Translator
 from nmt_cli.runs import processor
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.runs.processes import begin_beside, context, deaf_to_interrupts
+from nmt_cli.runs.processes import allowed, available_cores, begin_beside, context, deaf_to_interrupts
 from nmt_cli.search.base import Search
 
 WORTHWHILE = 200
 """Lines from which workers repay their start (about two seconds each)."""
-_MOST = 16  # processes a core: with more, each waits for all others
 
 _engine: Engine | NMTError
 """Of a worker; an error is kept until somebody can be told."""
 
 
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def how_many(lines: int, wanted: int | None) -> int:
-    """As are ``wanted``, or as are worth it for so many lines. Raises ConfigError for less than one, or many for each core."""
-    most = _MOST * available_cores()
-    if wanted is not None and not 1 <= wanted <= most:
-        rule = "at least 1" if wanted < 1 else f"at most {most}, {_MOST} for each core"
-        raise ConfigError(f"--workers must be {rule}, but is {wanted}")
-    return wanted or (available_cores() if lines >= WORTHWHILE else 1)
+    """As are ``wanted``, or as are worth it for so many lines. Raises what ``allowed`` raises."""
+    if wanted is not None:
+        return allowed(wanted)
+    return available_cores() if lines >= WORTHWHILE else 1
 
 
 @contextmanager
@@ -57,7 +49,7 @@ def translator(
     """A translator in this process, or over as many processes as are ``wanted``, or as repay their start on so many lines.
 
     Raises:
-        ConfigError: less than one process.
+        ConfigError: less than one process, or too many.
         ModelError: a model that does not translate.
     """
     count = how_many(lines, wanted)

@@ -74,7 +74,9 @@ class ModelDirectory:
                 f"{MANIFEST} and {CONFIG} are of different models: copy the folder again as a whole",
             )
         if (trained := directory.manifest.request.get("model")) is not None:
-            changed = differences({"model": trained}, {"model": model.model_dump()})
+            now = model.model_dump()
+            # What an older version did not ask for is as it always was.
+            changed = differences({"model": trained}, {"model": {key: now.get(key) for key in trained}})
             if changed:
                 raise ModelError(
                     f"{path / CONFIG} must describe the model that was trained, but differs: {shortened(changed)}",

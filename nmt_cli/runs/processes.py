@@ -1,4 +1,4 @@
-"""How processes are started that work beside this one, and end with it."""
+"""How many processes may work side by side, how they are started, and how they end with the one that started them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.context import SpawnContext
+
+from nmt_cli.errors import ConfigError
+
+_MOST = 16  # processes a core: with more, each waits for all others
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def allowed(workers: int) -> int:
+    """The same number. Raises ConfigError where it is less than one, or too many for the cores."""
+    most = _MOST * available_cores()
+    if not 1 <= workers <= most:
+        rule = "at least 1" if workers < 1 else f"at most {most}, {_MOST} for each core"
+        raise ConfigError(f"--workers must be {rule}, but is {workers}")
+    return workers
 
 
 def context() -> SpawnContext:

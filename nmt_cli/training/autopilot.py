@@ -9,7 +9,7 @@ enough to repay their start (some seconds), and where each gets enough of a batc
 import math
 
 from nmt_cli.corpus.dataset import PreparedCorpus
-from nmt_cli.inference.workers import available_cores
+from nmt_cli.runs.processes import available_cores
 from nmt_cli.settings import Table
 from nmt_cli.training.tasks.base import Rule, Task
 

@@ -15,6 +15,7 @@ from nmt_cli.runs.directory import CORPUS, WEIGHTS, ModelDirectory
 from nmt_cli.runs.lock import locked
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest
+from nmt_cli.runs.processes import allowed
 from nmt_cli.runs.room import check_room
 from nmt_cli.settings import Settings
 from nmt_cli.training.interruption import noticed
@@ -41,7 +42,7 @@ def run(request: Request) -> int:
     """Train until the plan is fulfilled or a signal comes. Returns the exit code.
 
     Raises:
-        ConfigError: settings that do not exist or differ from those with which this model was begun.
+        ConfigError: settings that do not exist or differ from those with which this model was begun; too many processes.
         DataError: a corpus that is refused, or is not the one with which this model was begun.
     """
     directory, place = ModelDirectory(request.output), appointed()
@@ -58,6 +59,8 @@ def run(request: Request) -> int:
         settings = settings_of(request, corpus)
         task = TASKS[request.task](corpus)
         task.check(settings)  # again: the preset is known only now
+        if place is None:
+            allowed(settings.training.workers)
         if request.restart or not (request.output / MANIFEST).exists():
             clear(request.output)
         limit = task.limit if request.pretrained is None else request.pretrained.limit(task.limit)

@@ -22,10 +22,9 @@ import torch
 
 from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.errors import NMTError
-from nmt_cli.inference.workers import available_cores
 from nmt_cli.runs import processor
 from nmt_cli.runs.directory import ModelDirectory
-from nmt_cli.runs.processes import begin_beside, context, deaf_to_interrupts
+from nmt_cli.runs.processes import available_cores, begin_beside, context, deaf_to_interrupts
 from nmt_cli.training.follower import Follower
 from nmt_cli.training.team import Alone, Left, Share, Team, appointed, joined
 
@@ -52,9 +51,8 @@ def assembled(directory: ModelDirectory, corpus: PreparedCorpus, size: int) -> I
             meeting, workers = Path(folder) / "meeting", []
             for rank in range(1, size):
                 worker = _Worker.start(directory.path, corpus.folder, Share(rank, size), meeting)
-                endings.callback(
-                    worker.process.kill
-                )  # nothing of theirs is to be saved; SIGTERM they leave to the leader
+                # Killed, for SIGTERM they leave to the leader; nothing of theirs is to be saved.
+                endings.callback(worker.process.kill)
                 workers.append(worker)
             try:
                 for worker in workers:

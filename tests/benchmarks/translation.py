@@ -28,10 +28,10 @@ from nmt_cli.bench.peak import measured_peak
 from nmt_cli.bench.work import work_of
 from nmt_cli.corpus.reader import read_lines
 from nmt_cli.evaluation.metrics import bleu
-from nmt_cli.inference import workers
 from nmt_cli.interchange.export import QUANTIZATIONS, Export
 from nmt_cli.interchange.export import run as export
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.processes import available_cores
 from tests.benchmarks.contest import Results, Unavailable, contest
 from tests.benchmarks.corpora import pairs
 from tests.benchmarks.engines import Answer, Request, ask
@@ -109,7 +109,7 @@ def _trained(name: str) -> Path:
 
 
 def _measure(model: Path, plan: Plan) -> None:
-    directory, cores = ModelDirectory.open(model), workers.available_cores()
+    directory, cores = ModelDirectory.open(model), available_cores()
     lines, references = (tuple(read_lines(path)) for path in (plan.source, plan.reference))
     peak = measured_peak(cores)
     print(f"\n{model.name}: {len(lines):,} lines, {cores} cores, GEMM peak {peak:.0f} GFLOP/s", flush=True)
