@@ -89,6 +89,36 @@ def packing_changes_nothing(model: Model, batch: Batch) -> None:
     prefixes_are_steps(packed, batch)
 
 
+def one_sentence_is_read_like_many(model: Model, source: Sequences) -> None:
+    """Law 1 for a packed model that decodes one sentence by itself, beside the one that was not packed: rows move, multiply and
+    die, copies go on beside what they were made of, and rows consume nothing, one token, or several at once."""
+    packed, draw = deepcopy(model), torch.Generator().manual_seed(5)
+    packed.pack()
+    readers = (packed, model)
+    with torch.no_grad():
+        firsts, states = zip(*(reader.start(source) for reader in readers), strict=True)
+        tokens, lengths = firsts[0][:, None], torch.ones_like(firsts[0])
+        left: Any = ()
+        for turn in range(30):
+            pairs = [reader.advance(tokens, lengths, state) for reader, state in zip(readers, states, strict=True)]
+            (found, wanted), states = zip(*pairs, strict=True)
+            read = lengths > 0
+            torch.testing.assert_close(found.log_probs()[read], wanted.log_probs()[read], rtol=0, atol=1e-9)
+            if wanted.attention is not None:
+                torch.testing.assert_close(found.attention[read], wanted.attention[read], rtol=0, atol=1e-9)
+            for reader, state, count in left:  # what a copy was made of goes on, and nobody may notice
+                reader.step(torch.full((count,), 5), state)
+            rows = torch.randint(len(lengths), (int(torch.randint(1, 7, (), generator=draw)),), generator=draw)
+            copied = turn % 9 == 8
+            left = [(*pair, len(lengths)) for pair in zip(readers, states, strict=True)] if copied else ()
+            longest, states = (
+                1 + 2 * (turn % 4 == 3),
+                tuple(state.select(rows) if copied else state.reorder(rows) for state in states),
+            )
+            tokens = torch.randint(4, VOCABULARY, (len(rows), longest), generator=draw)
+            lengths = torch.randint(1 - turn % 4 // 3, longest + 1, (len(rows),), generator=draw)
+
+
 def prefixes_are_steps(model: Model, batch: Batch) -> None:
     """Law 1: a prefix consumed at once equals its steps, rows of different lengths side by side, and again behind a reordering."""
     lengths = batch.target.lengths

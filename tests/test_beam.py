@@ -216,10 +216,10 @@ def test_every_picker_is_scored_by_the_model() -> None:
     """``generate`` follows its picker, whatever it picks, and sums what the model thinks of it."""
     table = Table(torch.tensor([[0.0, 1.0, 2.0], [3.0, 1.0, 0.0]]).double())
 
-    def worst(scores: Any, row: Tensor, step: int) -> Tensor:
+    def worst(scores: Any, row: Tensor, step: int) -> tuple[Tensor, Tensor]:
         seen.append((row.tolist(), step))
         picked: Tensor = scores.columns[scores.logits.argmin(1)]
-        return picked
+        return picked, scores.of(picked)
 
     seen: list[tuple[list[int], int]] = []
     one, two = generate(table, *table.start(), torch.tensor([3, 2]), worst)

@@ -77,6 +77,10 @@ def test_packing_changes_nothing(model: Any) -> None:
     laws.packing_changes_nothing(model, random_batch(7, seed=19))
 
 
+def test_one_sentence_is_read_like_many(model: Any) -> None:
+    laws.one_sentence_is_read_like_many(model, random_batch(1, seed=20).source)
+
+
 def test_prefixes_are_steps(model: Any) -> None:
     laws.prefixes_are_steps(model, random_batch(7, seed=2))
 

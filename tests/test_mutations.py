@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,16 +14,20 @@ from torch import Tensor
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.models import alignment, attention, cells, encoder_decoder, layers, recurrent_encoder, stacks
 from nmt_cli.models import cache as caches
+from nmt_cli.models.arithmetic import Copies
 from nmt_cli.models.attention import MultiHeadAttention
 from nmt_cli.models.attention_decoder import AttentionState, AttentiveDecoder
 from nmt_cli.models.bahdanau import BahdanauDecoder
 from nmt_cli.models.cache import Slots
 from nmt_cli.models.feeding import FeedingDecoder
-from nmt_cli.models.past import TransformerState
 from nmt_cli.models.positions import RotaryPositions
+from nmt_cli.models.reading import BatchState
 from nmt_cli.models.recurrent_decoder import RecurrentState
 from nmt_cli.models.recurrent_encoder import RecurrentEncoder
 from nmt_cli.models.residual import PostNorm, PreNorm
+from nmt_cli.models.solo import SoloState
+from nmt_cli.models.solo_cache import SoloSlots
+from nmt_cli.models.solo_cells import SoloCells, SoloRecurrence
 from nmt_cli.models.ssru_cells import Cells, Resumed
 from nmt_cli.models.stacks import Embedding, TransformerDecoder
 from nmt_cli.scoring.rows import Rows
@@ -72,6 +77,9 @@ def asked(*limits: int, seed: int) -> tuple[Sequences, Sentences]:
 LAWS: dict[str, Callable[[str], None]] = {
     "steps_are_teacher_forcing": lambda a: laws.steps_are_teacher_forcing(model_of(a), random_batch(9, seed=1)),
     "packing_changes_nothing": lambda a: laws.packing_changes_nothing(model_of(a), random_batch(7, seed=19)),
+    "one_sentence_is_read_like_many": lambda a: laws.one_sentence_is_read_like_many(
+        model_of(a), random_batch(1, seed=20).source
+    ),
     "prefixes_are_steps": lambda a: laws.prefixes_are_steps(model_of(a), random_batch(7, seed=2)),
     "neighbours_change_nothing": lambda a: laws.neighbours_change_nothing(
         model_of(a), WIDE, random_batch(9, seed=3, longest=12).source
@@ -317,6 +325,50 @@ def one_slot_for_all(original: Any) -> Any:
     def mutant(self: Slots, rows: Rows, count: int) -> Any:
         own, room = original(self, rows, count)
         return own[:1].expand_as(own), room
+
+    return mutant
+
+
+def past_stays(original: Any) -> Any:
+    """Each row goes on from the first one."""
+    return lambda past, rows: original(past, np.zeros_like(rows))
+
+
+def places_stay(original: Any) -> Any:
+    """Each row stands where the first one does."""
+
+    def mutant(self: SoloState, rows: Tensor) -> Any:
+        moved = original(self, rows)
+        return replace(moved, consumed=self.consumed[:1].repeat(len(rows)))
+
+    return mutant
+
+
+def written_over_alone(original: Any) -> Any:
+    """The slot before the one that is free."""
+
+    def mutant(self: SoloSlots, rows: int, length: int) -> Any:
+        own, room = original(self, rows, length)
+        return (own - 1).clip(min=0), room
+
+    return mutant
+
+
+def unhidden(original: Any) -> Any:
+    """Everybody sees everything."""
+
+    def mutant(self: SoloSlots, *args: Any) -> Any:
+        sights, room = original(self, *args)
+        return [replace(sight, bias=None) for sight in sights], room
+
+    return mutant
+
+
+def reads_all(original: Any) -> Any:
+    """Rows end behind their last token, real or not."""
+
+    def mutant(self: SoloRecurrence, *gates: Any) -> Any:
+        return original(replace(self, real=np.ones_like(self.real)), *gates)
 
     return mutant
 
@@ -610,9 +662,9 @@ def silent_when_over(original: Any) -> Any:
     return lambda self, groups: [group for one in groups for group in original(self, [one])]
 
 
-def second_best(scores: Any, *_: Any) -> Tensor:
-    found: Tensor = scores.columns[scores.logits.topk(2, 1).indices[:, 1]]
-    return found
+def second_best(scores: Any, *_: Any) -> tuple[Tensor, Tensor]:
+    log_probs, ids = scores.best(2)
+    return ids[:, 1], log_probs[:, 1]
 
 
 def places_for_ids(original: Any) -> Any:
@@ -756,8 +808,8 @@ def one_member_moves(original: Any) -> Any:
 def values_first(original: Any) -> Any:
     """Keys are taken for values, and values for keys."""
 
-    def mutant(self: Any) -> Any:
-        remember = original(self)
+    def mutant(*args: Any) -> Any:
+        remember = original(*args)
         return lambda outputs: remember(outputs)[::-1]
 
     return mutant
@@ -765,7 +817,12 @@ def values_first(original: Any) -> Any:
 
 def last_first(original: Any) -> Any:
     """The last of several layers comes first."""
-    return lambda *parts: original(*parts[::-1])
+    return lambda copies, *layers: original(copies, *layers[::-1])
+
+
+def without_bias(original: Any) -> Any:
+    """The weights alone."""
+    return lambda copies, *layers: (original(copies, *layers)[0], None)
 
 
 def unbiased(original: Any) -> Any:
@@ -781,8 +838,8 @@ def unbiased(original: Any) -> Any:
 def straight_on(original: Any) -> Any:
     """What a sub-layer gives is not added to what it has read."""
 
-    def mutant(self: Any) -> Any:
-        around = original(self)
+    def mutant(*args: Any) -> Any:
+        around = original(*args)
         return lambda x, *context: around(x, *context) - x
 
     return mutant
@@ -812,6 +869,7 @@ BOTTLENECK, BAHDANAU, FEEDING = ("rnn-bottleneck",), ("gru-bahdanau",), ("lstm-f
 BATCHED = ("neighbours_change_nothing", "neighbours_change_only_ties")
 REREAD = ("retelling_is_teacher_forcing",)
 RETOLD = ("forced_decoding_agrees",)
+ALONE = ("one_sentence_is_read_like_many",)
 
 MUTATIONS = {
     "source mask off": Mutation(
@@ -841,11 +899,11 @@ MUTATIONS = {
         BATCHED,
     ),
     "reorder does nothing": Mutation(
-        both(wrap(TransformerState, "reorder", stays), wrap(RecurrentState, "reorder", stays)),
+        both(wrap(BatchState, "reorder", stays), wrap(RecurrentState, "reorder", stays)),
         ("reorder_commutes", "long_lives_forget_nothing", *RETOLD),
     ),
     "reorder is off by a row": Mutation(
-        both(wrap(TransformerState, "reorder", one_further), wrap(RecurrentState, "reorder", one_further)),
+        both(wrap(BatchState, "reorder", one_further), wrap(RecurrentState, "reorder", one_further)),
         ("reorder_commutes", *RETOLD),
     ),
     "h stays behind": Mutation(wrap(RecurrentState, "reorder", some_stay("h")), ("reorder_commutes", *RETOLD), R),
@@ -896,11 +954,7 @@ MUTATIONS = {
     ),
     "sentences leave, their memory does not": Mutation(
         both(
-            *(
-                wrap(kind, name, memory_stays)
-                for kind in (TransformerState, RecurrentState)
-                for name in ("select", "reorder")
-            )
+            *(wrap(kind, name, memory_stays) for kind in (BatchState, RecurrentState) for name in ("select", "reorder"))
         ),
         (
             "copies_do_not_disturb",
@@ -951,7 +1005,7 @@ MUTATIONS = {
         wrap(RotaryPositions, "turn", turned_by_rows), ("prefixes_are_steps", "reorder_commutes", *RETOLD), ROTARY
     ),
     "all rows stand where the furthest stands": Mutation(
-        wrap(TransformerState, "reorder", all_as_far_as_the_furthest),
+        wrap(BatchState, "reorder", all_as_far_as_the_furthest),
         ("prefixes_are_steps",),
         ("transformer", "transformer-post", *ROTARY, *SSRU),
     ),
@@ -961,11 +1015,27 @@ MUTATIONS = {
         ("transformer", "transformer-post", *ROTARY, *SSRU),
     ),
     "weights are packed in another order": Mutation(
-        wrap(attention, "side_by_side", last_first), ("packing_changes_nothing",), (*T, *ROTARY)
+        wrap(Copies, "of", last_first), (*ALONE, "packing_changes_nothing"), (*T, *ROTARY)
     ),
-    "the biases are not packed": Mutation(wrap(layers, "side_by_side", unbiased), ("packing_changes_nothing",), T),
+    "the biases are not packed": Mutation(wrap(Copies, "of", without_bias), (*ALONE, "packing_changes_nothing"), T),
+    "a sentence alone: rows move, their past does not": Mutation(
+        both(wrap(SoloSlots, "reorder", past_stays), wrap(SoloCells, "reorder", past_stays)), ALONE, (*T, *SSRU)
+    ),
+    "a sentence alone: rows move, their places do not": Mutation(
+        wrap(SoloState, "reorder", places_stay), ALONE, (*T, *ROTARY)
+    ),
+    "a sentence alone: copies share a cache": Mutation(
+        wrap(SoloSlots, "select", lambda _: SoloSlots.reorder), ALONE, T
+    ),
+    "a sentence alone: a slot that is seen is written over": Mutation(
+        wrap(SoloSlots, "_claimed", written_over_alone), ALONE, T
+    ),
+    "a sentence alone: tokens see what comes behind them": Mutation(wrap(SoloSlots, "consume", unhidden), ALONE, T),
+    "a sentence alone: an SSRU reads what is not there": Mutation(
+        wrap(SoloRecurrence, "__call__", reads_all), ALONE, SSRU
+    ),
     "the output layer is packed without its bias": Mutation(
-        wrap(layers, "packed", unbiased), ("packing_changes_nothing",)
+        wrap(layers, "packed", unbiased), (*ALONE, "packing_changes_nothing")
     ),
     "the way round is not packed": Mutation(
         both(wrap(PreNorm, "packed", straight_on), wrap(PostNorm, "packed", straight_on)),

@@ -259,6 +259,7 @@ def test_a_banned_column_is_never_drawn_but_keeps_its_probability() -> None:
     whole = torch.tensor([[5.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
     scores = Scores(whole[:, 1:], torch.arange(EOS, EOS + 3), normaliser=whole.logsumexp(1, keepdim=True))
     sampler = Sampler(Head(), 1, torch.arange(1), torch.zeros(1, dtype=torch.long))
-    drawn = sampler(scores, torch.tensor([0]), 1)
+    drawn, log_prob = sampler(scores, torch.tensor([0]), 1)
     assert int(drawn) >= EOS
+    assert float(log_prob) == pytest.approx(float(torch.log_softmax(whole, 1)[0, int(drawn) - EOS + 1]))
     assert float(scores.log_probs().exp().sum()) == pytest.approx(1 - float(torch.softmax(whole, 1)[0, 0]))

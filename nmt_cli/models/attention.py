@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nmt_cli.models.arithmetic import Arithmetic, Tensors
 from nmt_cli.models.layers import Dropout
-from nmt_cli.models.packing import Packable, side_by_side
+from nmt_cli.models.packing import Packable
 from nmt_cli.models.positions import Turn, unturned
 from nmt_cli.scoring.rows import Rows
 
@@ -71,18 +73,14 @@ class MultiHeadAttention(Packable):
         joined: Tensor = self.output(found.flatten(2))
         return joined
 
-    def packed(self) -> Callable[[Tensor, Tensor, Tensor, Sight], Tensor]:
+    def packed(self, by: Arithmetic) -> Callable[[Any, Tensor, Tensor, Looking], Any]:
         """See Packable."""
-        ask, output, heads = side_by_side(self.query), side_by_side(self.output), self.heads
+        ask, output, heads = by.product(self.query), by.product(self.output), self.heads
+        return lambda query, keys, values, sight: output(sight.look(ask(query), keys, values, heads))
 
-        def forward(query: Tensor, keys: Tensor, values: Tensor, sight: Sight) -> Tensor:
-            return output(look(_split(ask(query), heads), keys, values, sight).flatten(2))
-
-        return forward
-
-    def packed_memory(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    def packed_memory(self, by: Tensors) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """``remember``, packed."""
-        project, heads = side_by_side(self.key, self.value), self.heads
+        project, heads = by.product(self.key, self.value), self.heads
 
         def remember(outputs: Tensor) -> tuple[Tensor, Tensor]:
             keys, values = _split(project(outputs), 2, heads).unbind(2)
@@ -110,6 +108,18 @@ def look(asking: Tensor, keys: Tensor, values: Tensor, sight: Sight) -> Tensor:
     return sight.unfold(found.transpose(1, 2))
 
 
+class Looking(Protocol):
+    """How packed attention looks: as a Sight, or another that calculates otherwise. The values are joined, not split in heads."""
+
+    def look(self, asking: Any, keys: Tensor, values: Tensor, heads: int) -> Any:
+        """What queries (..., D) find in keys and values (B, S, H, D/H): same shape as the queries."""
+        ...
+
+    def look_back(self, projected: Any, heads: int) -> Any:
+        """What is found in what was read and what is read, from queries, keys and values side by side: (..., 3 D) -> (..., D)"""
+        ...
+
+
 @dataclass(frozen=True)
 class Sight:
     """How attention looks: under a bias, with queries and keys turned by their positions, each sentence at its own."""
@@ -128,6 +138,15 @@ class Sight:
     def seen(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B, S, H, D/H) that are looked at, from those (B, T, H, D/H) of what is read."""
         return keys, values
+
+    def look(self, asking: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
+        """See Looking: (B, T, D) -> (B, T, D), or of rows."""
+        return look(_split(asking, heads), keys, values, self).flatten(2)
+
+    def look_back(self, projected: Tensor, heads: int) -> Tensor:
+        """See Looking: (B, T, 3 D) -> (B, T, D), or of rows."""
+        asking, keys, values = _split(projected, 3, heads).unbind(2)
+        return look(asking, *self.seen(self.turn(keys), values), self).flatten(2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,13 +179,8 @@ class SelfAttention(Packable):
         found: Tensor = self.attention(x, *sight.seen(sight.turn(keys), values), sight)
         return found
 
-    def packed(self) -> Callable[[Tensor, Sight], Tensor]:
+    def packed(self, by: Arithmetic) -> Callable[[Any, Looking], Any]:
         """See Packable."""
         part = self.attention
-        project, output, heads = side_by_side(part.query, part.key, part.value), side_by_side(part.output), part.heads
-
-        def forward(x: Tensor, sight: Sight) -> Tensor:
-            asking, keys, values = _split(project(x), 3, heads).unbind(2)
-            return output(look(asking, *sight.seen(sight.turn(keys), values), sight).flatten(2))
-
-        return forward
+        project, output, heads = by.product(part.query, part.key, part.value), by.product(part.output), part.heads
+        return lambda x, sight: output(sight.look_back(project(x), heads))

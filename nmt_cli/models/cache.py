@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from nmt_cli.models.attention import RowsSight, Sight, bias_of, causal_bias
 from nmt_cli.models.positions import Turn
+from nmt_cli.models.solo_cache import SoloSlots
 from nmt_cli.scoring.rows import Rows
 
 
@@ -124,3 +125,7 @@ class SlotPasts:
         """No slots."""
         empty = like.new_zeros(layers, rows.sentences, 0, self.width)
         return Slots(torch.zeros(len(rows.sentence), 0, dtype=torch.bool, device=like.device), empty, empty)
+
+    def begin_solo(self, layers: int, like: Tensor) -> SoloSlots:
+        """The same."""
+        return SoloSlots.none(layers, self.width, like)

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from nmt_cli.models.agreement import agreement
+from nmt_cli.models.arithmetic import Arithmetic, Function
 from nmt_cli.models.losses import CHUNK, cross_entropy
-from nmt_cli.models.packing import Packable, Product, packed, side_by_side
+from nmt_cli.models.packing import Packable, Product, packed
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 
@@ -72,9 +74,13 @@ class FeedForward(Packable):
         contracted: Tensor = self.contract(self.dropout(self.activation(self.expand(values))))
         return contracted
 
-    def packed(self) -> Callable[[Tensor], Tensor]:
+    def packed(self, by: Arithmetic) -> Function:
         """See Packable."""
-        expand, activation, contract = side_by_side(self.expand), self.activation.forward, side_by_side(self.contract)
+        expand, activation, contract = (
+            by.product(self.expand),
+            by.function(self.activation.forward),
+            by.product(self.contract),
+        )
         return lambda values: contract(activation(expand(values)))
 
 
@@ -97,13 +103,14 @@ class GatedFeedForward(Packable):
         contracted: Tensor = self.contract(self.dropout(functional.silu(gate) * value))
         return contracted
 
-    def packed(self) -> Callable[[Tensor], Tensor]:
+    def packed(self, by: Arithmetic) -> Function:
         """See Packable."""
-        expand, contract = side_by_side(self.expand), side_by_side(self.contract)
+        expand, silu, contract = by.product(self.expand), by.function(functional.silu), by.product(self.contract)
+        inner = self.contract.in_features
 
-        def forward(values: Tensor) -> Tensor:
-            gate, value = expand(values).chunk(2, -1)
-            return contract(functional.silu(gate) * value)
+        def forward(values: Any) -> Any:
+            both = expand(values)
+            return contract(silu(both[..., :inner]) * both[..., inner:])
 
         return forward
 

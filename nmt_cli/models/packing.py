@@ -1,8 +1,8 @@
 """Weights laid out for reading alone, where a step of decoding is short and nothing is learnt.
 
-Products of one row are limited by memory, and are fastest where the weights stand column by column. With matrices as tall as a
-vocabulary PyTorch's own products (MKL's, on the usual build) reach half of an x86 core's peak; oneDNN, which is built in too,
-reaches nearly all of it, and all where the weights are packed beforehand.
+With matrices as tall as a vocabulary PyTorch's own products (MKL's, on the usual build) reach half of an x86 core's peak; oneDNN,
+which is built in too, reaches nearly all of it, and all where the weights are packed beforehand. A product of one row is limited
+by memory: there NumPy's is the fastest, over weights that stand column by column.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import platform
 from abc import abstractmethod
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from nmt_cli.models.arithmetic import Arithmetic
 
 Product = Callable[[Tensor], Tensor]
 """(N, D) -> (N, V)"""
@@ -29,28 +31,8 @@ class Packable(nn.Module):
     """
 
     @abstractmethod
-    def packed(self) -> Callable[..., Any]:
+    def packed(self, by: Arithmetic) -> Callable[..., Any]:
         """What ``forward`` does in evaluation, over copies: what becomes of the weights afterwards is not seen any more."""
-
-
-def side_by_side(*layers: nn.Linear) -> Product:
-    """(..., D) -> (..., sum of widths): several layers of the same values as one product, over a copy of the weights."""
-    weight = torch.cat([layer.weight.detach() for layer in layers]).t().contiguous().t()
-    bias = None
-    if any(layer.bias is not None for layer in layers):
-        none = weight.new_zeros
-        biases = [none(layer.out_features) if layer.bias is None else layer.bias.detach() for layer in layers]
-        bias = torch.cat(biases)
-    return lambda values: functional.linear(values, weight, bias)
-
-
-def normed(norm: nn.Module) -> Product:
-    """(..., D) -> (..., D): what a norm does."""
-    if not isinstance(norm, nn.LayerNorm):
-        function: Product = deepcopy(norm).forward
-        return function
-    weight, bias = norm.weight.detach().clone(), norm.bias.detach().clone()
-    return lambda values: torch.layer_norm(values, norm.normalized_shape, weight, bias, norm.eps)
 
 
 _ROWS = 256  # of which the packed layout should be good
@@ -71,11 +53,14 @@ def packed(weight: Tensor, bias: Tensor) -> Product:
     """
     if not _packs(weight):
         return lambda values: functional.linear(values, weight, bias)
-    layout, columns = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS), weight.t().contiguous().t()
+    layout, columns = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS), weight.t().contiguous().numpy()
+    addend = bias.numpy()
 
     def read(values: Tensor) -> Tensor:
         if len(values) == 1:
-            return functional.linear(values, columns, bias)
+            row = np.dot(values.numpy(), columns)
+            row += addend
+            return torch.from_numpy(row)
         found: Tensor = torch.ops.mkldnn._linear_pointwise(values, layout, bias, "none", [], "")
         return found
 

@@ -1,13 +1,13 @@
-"""A Transformer decoder on its way: the memory it looks at, and what its layers remember of what was consumed."""
+"""What the layers of a Transformer decoder remember: of the memory they look at, and of what was consumed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from torch import Tensor
 
+from nmt_cli.models.arithmetic import Array
 from nmt_cli.models.positions import Turn
 from nmt_cli.scoring.rows import Rows
 
@@ -32,6 +32,23 @@ class Past(Protocol):
         ...
 
 
+class SoloPast(Protocol):
+    """The same of one sentence decoded by itself, over arrays: see ``solo``."""
+
+    def reorder(self, rows: Array) -> Self:
+        """Row i goes on from ``rows[i]``."""
+        ...
+
+    def select(self, rows: Array) -> Self:
+        """A copy; it never disturbs the original."""
+        ...
+
+    def consume(self, real: Array, turn: Turn) -> tuple[Sequence[object], Self]:
+        """For each layer what its look back needs while tokens, ``real`` (N, P) of them, are consumed; and what is remembered
+        once all layers have run."""
+        ...
+
+
 class Pasts(Protocol):
     """How the layers of a decoder come to know what was before: the part that makes a Past."""
 
@@ -43,45 +60,6 @@ class Pasts(Protocol):
         """Nothing consumed; type and device are those of ``like``."""
         ...
 
-
-@dataclass(frozen=True)
-class Glance:
-    """What the aligning layer was about to ask the memory in one step: where it looked is computed when somebody wants to know."""
-
-    asking: Tensor  # (N, P, D)
-    lengths: Tensor  # (N,) how many of the P tokens each row has consumed
-
-
-@dataclass(frozen=True)
-class TransformerState:
-    """The memory's keys and values, which are the sentence's, and what each row has consumed."""
-
-    remembered: list[Remembered]  # L
-    memory_bias: Tensor | None  # (B, 1, 1, S); None where no source has padding
-    rows: Rows
-    consumed: Tensor  # (N,) how many tokens: the position of the next
-    past: Past
-    glance: Glance | None = None  # of the step that led here; None once the rows have moved
-
-    def reorder(self, rows: Tensor) -> Self:
-        """Row i goes on from ``rows[i]``, inside its sentence, which leaves with its last row."""
-        layout, sentences = self.rows.go_on(rows)
-        return self._moved(rows, layout, self.past.reorder(rows, layout, sentences), sentences)
-
-    def select(self, rows: Tensor) -> Self:
-        """A copy in which sentences may also repeat or change places."""
-        layout, sentences = self.rows.pick(rows)
-        return self._moved(rows, layout, self.past.select(rows, layout, sentences), sentences)
-
-    def _moved(self, rows: Tensor, layout: Rows, past: Past, sentences: Tensor | None) -> Self:
-        moved = replace(self, rows=layout, consumed=self.consumed[rows], past=past, glance=None)
-        if sentences is None:
-            return moved
-        return replace(
-            moved,
-            remembered=[
-                [(keys.index_select(0, sentences), values.index_select(0, sentences)) for keys, values in layer]
-                for layer in self.remembered
-            ],
-            memory_bias=None if self.memory_bias is None else self.memory_bias.index_select(0, sentences),
-        )
+    def begin_solo(self, layers: int, like: Tensor) -> SoloPast:
+        """The same for the one row of one sentence, over arrays."""
+        ...

@@ -1,12 +1,13 @@
 """What surrounds a sub-layer of a Transformer: the way round it (He et al. 2016), a norm before or after it, dropout behind it."""
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from nmt_cli.models.arithmetic import Arithmetic
 from nmt_cli.models.layers import Dropout
-from nmt_cli.models.packing import Packable, normed
+from nmt_cli.models.packing import Packable
 
 M = TypeVar("M", bound=Packable)
 
@@ -41,9 +42,9 @@ class PreNorm(Residual[M]):
         normed: Tensor = self.norm(x)
         return normed
 
-    def packed(self) -> Callable[..., Tensor]:
+    def packed(self, by: Arithmetic) -> Callable[..., Any]:
         """See Packable."""
-        norm, sublayer = normed(self.norm), self.sublayer.packed()
+        norm, sublayer = by.norm(self.norm), self.sublayer.packed(by)
         return lambda x, *context: x + sublayer(norm(x), *context)
 
 
@@ -60,7 +61,7 @@ class PostNorm(Residual[M]):
         normed: Tensor = self.norm(x)
         return normed
 
-    def packed(self) -> Callable[..., Tensor]:
+    def packed(self, by: Arithmetic) -> Callable[..., Any]:
         """See Packable."""
-        norm, sublayer = normed(self.norm), self.sublayer.packed()
+        norm, sublayer = by.norm(self.norm), self.sublayer.packed(by)
         return lambda x, *context: norm(x + sublayer(x, *context))

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nmt_cli.models.packing import Packable, side_by_side
+from nmt_cli.models.arithmetic import Arithmetic
+from nmt_cli.models.packing import Packable
 
 
 class _Scan(torch.autograd.Function):
@@ -63,13 +64,14 @@ class SSRU(Packable):
         forget, candidates = self.project(x).chunk(2, 2)
         return torch.relu(recur(torch.sigmoid(forget + self.bias), candidates))
 
-    def packed(self) -> Callable[[Tensor, Recurrence], Tensor]:
+    def packed(self, by: Arithmetic) -> Callable[[Any, Callable[[Any, Any], Any]], Any]:
         """See Packable."""
-        project, bias = side_by_side(self.project), self.bias.detach().clone()
+        project, bias, width = by.product(self.project), by.vector(self.bias), len(self.bias)
+        sigmoid, relu = by.function(torch.sigmoid), by.function(torch.relu)
 
-        def forward(x: Tensor, recur: Recurrence) -> Tensor:
-            forget, candidates = project(x).chunk(2, 2)
-            return torch.relu(recur(torch.sigmoid(forget + bias), candidates))
+        def forward(x: Any, recur: Callable[[Any, Any], Any]) -> Any:
+            both = project(x)
+            return relu(recur(sigmoid(both[..., :width] + bias), both[..., width:]))
 
         return forward
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.models.positions import Turn
+from nmt_cli.models.solo_cells import SoloCells
 from nmt_cli.models.ssru import Recurrence, scan
 from nmt_cli.scoring.rows import Rows
 
@@ -66,3 +67,7 @@ class CellPasts:
     def begin(self, rows: Rows, layers: int, like: Tensor) -> Cells:
         """Nothing consumed: c_0 = 0."""
         return Cells(like.new_zeros(len(rows.sentence), layers, self.width))
+
+    def begin_solo(self, layers: int, like: Tensor) -> SoloCells:
+        """The same."""
+        return SoloCells.none(layers, self.width, like)

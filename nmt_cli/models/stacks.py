@@ -10,25 +10,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from nmt_cli.corpus.batching import Sequences
-from nmt_cli.models.attention import MultiHeadAttention, RowsSight, Sight, memory_bias
+from nmt_cli.models.arithmetic import Arithmetic, Arrays, Copies, Tensors
+from nmt_cli.models.attention import MultiHeadAttention, Sight, memory_bias
 from nmt_cli.models.base import Memory
 from nmt_cli.models.encoder_decoder import Decoder, Encoder
 from nmt_cli.models.layers import Dropout
 from nmt_cli.models.packing import Packable
-from nmt_cli.models.past import Glance, Pasts, Remembered, TransformerState
+from nmt_cli.models.past import Pasts, Remembered
 from nmt_cli.models.positions import Positions
+from nmt_cli.models.reading import PackedReader, Reading, TransformerState
 from nmt_cli.models.recurrent_decoder import last
 from nmt_cli.models.residual import Residual
+from nmt_cli.models.solo import SoloEmbedding, SoloReading
 from nmt_cli.models.word_embedding import WordDropout
-from nmt_cli.scoring.rows import Rows
 
 
 class Embedding(nn.Module):
@@ -61,9 +62,9 @@ class EncoderLayer(Packable):
         transformed: Tensor = self.transform(self.attend(x, sight))
         return transformed
 
-    def packed(self) -> Callable[[Tensor, Sight], Tensor]:
+    def packed(self, by: Arithmetic) -> Callable[[Any, Any], Any]:
         """See Packable."""
-        attend, transform = self.attend.packed(), self.transform.packed()
+        attend, transform = self.attend.packed(by), self.transform.packed(by)
         return lambda x, sight: transform(attend(x, sight))
 
 
@@ -79,7 +80,7 @@ class TransformerEncoder(Encoder):
 
     def pack(self) -> None:
         """See Encoder."""
-        self._packed = [layer.packed() for layer in cast("list[EncoderLayer]", list(self.layers))]
+        self._packed = [layer.packed(Tensors()) for layer in cast("list[EncoderLayer]", list(self.layers))]
 
     def forward(self, source: Sequences) -> Memory:
         """One vector for each source token; no final state."""
@@ -89,43 +90,6 @@ class TransformerEncoder(Encoder):
         for layer in self._packed or self.layers:
             x = layer(x, sight)
         return Memory(self.norm(x), source.mask, ())
-
-
-class Reader(Protocol):
-    """A decoder layer as decoding needs it: what it makes of the memory once, and its two halves."""
-
-    @property
-    def recall(self) -> Callable[[Tensor, object], Tensor]:
-        """The look back: (N, P, D) -> (N, P, D), and what it needs to look."""
-        ...
-
-    def remember(self, outputs: Tensor) -> Remembered:
-        """Keys and values of a memory (B, S, D)."""
-        ...
-
-    def digest(self, x: Tensor, remembered: Remembered, sight: Sight) -> Tensor:
-        """What comes after the look back: (N, P, D) -> (N, P, D)"""
-        ...
-
-
-@dataclass(frozen=True)
-class PackedReader:
-    """Of packed parts."""
-
-    recall: Callable[[Tensor, object], Tensor]
-    memories: Sequence[Callable[[Tensor], tuple[Tensor, Tensor]]]
-    looks: Sequence[Callable[[Tensor, Tensor, Tensor, Sight], Tensor]]
-    transform: Callable[[Tensor], Tensor]
-
-    def remember(self, outputs: Tensor) -> Remembered:
-        """See Reader."""
-        return [memory(outputs) for memory in self.memories]
-
-    def digest(self, x: Tensor, remembered: Remembered, sight: Sight) -> Tensor:
-        """See Reader."""
-        for look, (keys, values) in zip(self.looks, remembered, strict=True):
-            x = look(x, keys, values, sight)
-        return self.transform(x)
 
 
 class DecoderLayer(nn.Module):
@@ -162,14 +126,16 @@ class DecoderLayer(nn.Module):
         transformed: Tensor = self.transform(x)
         return transformed
 
-    def packed(self) -> PackedReader:
+    def packed(self, by: Arithmetic) -> PackedReader:
         """For decoding alone."""
         return PackedReader(
-            self.recall.packed(),
-            [look.sublayer.packed_memory() for look in self.at_memory],
-            [look.packed() for look in self.at_memory],
-            self.transform.packed(),
+            self.recall.packed(by), [look.packed(by) for look in self.at_memory], self.transform.packed(by)
         )
+
+    def packed_memory(self, by: Tensors) -> Callable[[Tensor], Remembered]:
+        """``remember``, packed."""
+        parts = [look.sublayer.packed_memory(by) for look in self.at_memory]
+        return lambda outputs: [part(outputs) for part in parts]
 
     def weights(self, x: Tensor, remembered: Remembered, sight: Sight) -> list[Tensor]:
         """(B, T, S) for each look at the memory, which it follows from what the look back has made of x (B, T, D): in the mean
@@ -192,16 +158,27 @@ class TransformerDecoder(Decoder[TransformerState]):
         self.aligning = max(
             0, len(layers) - 2
         )  # the last but one aligns best, if nothing better is known (Garg et al. 2019)
-        self._packed: Sequence[Reader] | None = None
+        self._packed: tuple[Reading, SoloReading | None] | None = None
 
     def pack(self) -> None:
         """See Decoder."""
-        self._packed = [layer.packed() for layer in self.stack]
+        copies = Copies()
+        memories = [layer.packed_memory(Tensors(copies)) for layer in self.stack]
+        self._packed = self._reading(Tensors(copies), memories), self._solo(Arrays(copies), memories)
 
-    @property
-    def readers(self) -> Sequence[Reader]:
-        """The layers as decoding takes them."""
-        return self.stack if self._packed is None else self._packed
+    def _reading(self, by: Tensors, memories: Sequence[Callable[[Tensor], Remembered]]) -> Reading:
+        layers = [layer.packed(by) for layer in self.stack]
+        return Reading(
+            self.embedding, self.embedding.positions.turn, layers, memories, by.norm(self.norm), self.pasts.begin
+        )
+
+    def _solo(self, by: Arrays, memories: Sequence[Callable[[Tensor], Remembered]]) -> SoloReading | None:
+        """None where NumPy knows no such weights."""
+        table, positions = self.embedding.table, self.embedding.positions
+        if table.device.type != "cpu" or table.dtype not in (torch.float32, torch.float64):
+            return None
+        embed, layers = SoloEmbedding(table, positions), [layer.packed(by) for layer in self.stack]
+        return SoloReading(embed, positions.turn, layers, memories, by.norm(self.norm), self.pasts.begin_solo)
 
     @property
     def looking(self) -> int:
@@ -240,35 +217,23 @@ class TransformerDecoder(Decoder[TransformerState]):
 
     def start(self, memory: Memory) -> TransformerState:
         """Keys and values of the memory for each layer, and nothing consumed."""
-        rows = Rows.one_each(len(memory.mask), memory.mask.device)
-        return TransformerState(
-            [layer.remember(memory.outputs) for layer in self.readers],
-            memory_bias(memory.mask, memory.outputs.dtype),
-            rows,
-            torch.zeros_like(rows.sentence),
-            self.pasts.begin(rows, len(self.stack), memory.outputs),
-        )
+        if self._packed is None:
+            memories, turn = [layer.remember for layer in self.stack], self.embedding.positions.turn
+            return Reading(self.embedding, turn, self.stack, memories, self.norm, self.pasts.begin).start(memory)
+        reading, solo = self._packed
+        if solo is not None and len(memory.mask) == 1 and bool(memory.mask.all()):
+            return solo.start(memory.outputs)
+        return reading.start(memory)
 
     def advance(self, tokens: Tensor, lengths: Tensor, state: TransformerState) -> tuple[Tensor, TransformerState]:
         """Consume ``lengths`` (N,) of the ``tokens`` (N, P). A row that consumes nothing stays as it was: its result is void."""
-        rows, ahead = state.rows, torch.arange(tokens.shape[1], device=tokens.device)
-        places = state.consumed[:, None] + ahead
-        befores, past = state.past.consume(rows, ahead < lengths[:, None], self.embedding.positions.turn(places))
-        x, sight = self.embedding(tokens, places), RowsSight(state.memory_bias, rows=rows)
-        glance = None
-        for height, (layer, before, remembered) in enumerate(zip(self.readers, befores, state.remembered, strict=True)):
-            x = layer.recall(x, before)
-            if height == self.aligning:
-                glance = Glance(x, lengths)
-            x = layer.digest(x, remembered, sight)
-        behind = replace(state, consumed=state.consumed + lengths, past=past, glance=glance)
-        return self.norm(last(x, lengths)), behind
+        return state.advance(tokens, lengths)
 
     def attention(self, hidden: Tensor, state: TransformerState) -> Tensor | None:
         """(N, S) where the layer ``aligning`` looked at the last token, in the mean of its heads."""
         del hidden
-        if state.glance is None or not self.looking:
+        glance = state.glance(self.aligning) if self.looking else None
+        if glance is None:
             return None
-        layer, remembered = self.stack[self.aligning], state.remembered[self.aligning]
-        (weights,) = layer.weights(state.glance.asking, remembered, RowsSight(state.memory_bias, rows=state.rows))
-        return last(weights, state.glance.lengths)
+        (weights,) = self.stack[self.aligning].weights(glance.asking, glance.remembered, glance.sight)
+        return last(weights, glance.lengths)

@@ -16,7 +16,7 @@ from nmt_cli.models.cache import SlotPasts
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import FeedForward, GatedFeedForward, Output
 from nmt_cli.models.packing import Packable
-from nmt_cli.models.past import Pasts, TransformerState
+from nmt_cli.models.past import Pasts
 from nmt_cli.models.positions import (
     LearnedPositions,
     Positions,
@@ -24,6 +24,7 @@ from nmt_cli.models.positions import (
     SinusoidalPositions,
     timing_signals,
 )
+from nmt_cli.models.reading import TransformerState
 from nmt_cli.models.residual import PostNorm, PreNorm, Residual
 from nmt_cli.models.ssru import SSRU
 from nmt_cli.models.ssru_cells import CellPasts

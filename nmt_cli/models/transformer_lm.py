@@ -8,7 +8,7 @@ from pydantic import Field
 
 from nmt_cli.models.language_model import LanguageModel, output_of
 from nmt_cli.models.layers import embedding_table
-from nmt_cli.models.past import TransformerState
+from nmt_cli.models.reading import TransformerState
 from nmt_cli.models.transformer import TransformerSettings
 from nmt_cli.settings import Sizes
 

@@ -17,15 +17,17 @@ S = TypeVar("S", bound=State)
 class Picker(Protocol):
     """Chooses the next token of each row."""
 
-    def __call__(self, scores: Scores, row: Tensor, step: int) -> Tensor:
-        """(N,) ids. ``row`` (N,) says which input each row is, ``step`` how long the hypotheses become, from 1."""
+    def __call__(self, scores: Scores, row: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """(N,) ids and their log-probabilities (N,). ``row`` (N,) says which input each row is, ``step`` how long the hypotheses
+        become, from 1."""
         ...
 
 
-def most_probable(scores: Scores, row: Tensor, step: int) -> Tensor:
+def most_probable(scores: Scores, row: Tensor, step: int) -> tuple[Tensor, Tensor]:
     """The picker of greedy search."""
     del row, step
-    return scores.best(1)[1][:, 0]
+    log_probs, ids = scores.best(1)
+    return ids[:, 0], log_probs[:, 0]
 
 
 @dataclass(frozen=True)
@@ -56,26 +58,27 @@ def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: 
     """One hypothesis for each row. Finished rows leave the batch."""
     count = len(limits)
     row = torch.arange(count)  # which input each remaining row is
-    produced: list[tuple[Tensor, Tensor]] = []
-    log_probs, lengths = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.long)
+    produced: list[tuple[Tensor, Tensor, Tensor]] = []
     shortest, longest = int(limits.min()), int(limits.max())
     for length in range(1, longest + 1):
         scores, state = scorer.step(tokens, state)
-        tokens = pick(scores, row, length)
+        tokens, gained = pick(scores, row, length)
         if length >= shortest:
             tokens = torch.where(limits[row] == length, scorer.eos, tokens)  # at the limit EOS is forced
-        log_probs[row] += scores.of(tokens)
-        lengths[row] = length
-        produced.append((row, tokens))
+            gained = scores.of(tokens)
+        produced.append((row, tokens, gained))
         going = torch.nonzero(tokens != scorer.eos)[:, 0]
         if len(going) == 0:
             break
         if len(going) < len(row):
             row, tokens, state = row[going], tokens[going], state.reorder(going)
-    refuse_nan(log_probs)
     table = torch.full((count, len(produced)), scorer.eos)
-    for column, (rows, chosen) in enumerate(produced):
+    log_probs, lengths = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.long)
+    for column, (rows, chosen, gained) in enumerate(produced):
         table[rows, column] = chosen
+        log_probs[rows] += gained
+        lengths[rows] = column + 1
+    refuse_nan(log_probs)
     return [
         Hypothesis(tuple(ids[:end]), log_prob, log_prob)
         for ids, end, log_prob in zip(table.tolist(), lengths.tolist(), log_probs.tolist(), strict=True)

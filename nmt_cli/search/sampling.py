@@ -27,14 +27,15 @@ class Sampler:
     lines: Tensor  # (B,) which line of the input each row is for
     samples: Tensor  # (B,) which of its samples
 
-    def __call__(self, scores: Scores, row: Tensor, step: int) -> Tensor:
-        """(N,) ids; ``row`` (N,) says which of the B rows are left."""
+    def __call__(self, scores: Scores, row: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """(N,) ids and their log-probabilities (N,); ``row`` (N,) says which of the B rows are left."""
         keys = noise.keys(self.seed, self.lines[row], self.samples[row], step)
         log_probs = self.head(scores.logits)
         # noise costs more than the scores: there is none for tokens that no row may draw
         some = torch.nonzero((log_probs > -torch.inf).any(0)).flatten()
         drawn = log_probs[:, some] + noise.gumbel(keys, scores.columns[some])
-        return scores.columns[some[drawn.argmax(1)]]
+        tokens = scores.columns[some[drawn.argmax(1)]]
+        return tokens, scores.of(tokens)
 
 
 @dataclass(frozen=True)

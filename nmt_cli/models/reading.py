@@ -1,0 +1,158 @@
+"""How a Transformer decoder is read, step by step, by its modules or by packed functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor
+
+from nmt_cli.models.attention import RowsSight, memory_bias
+from nmt_cli.models.base import Memory
+from nmt_cli.models.past import Past, Remembered
+from nmt_cli.models.positions import Turn
+from nmt_cli.models.recurrent_decoder import last
+from nmt_cli.scoring.rows import Rows
+
+
+class Reader(Protocol):
+    """A decoder layer as decoding needs it: its two halves. Vectors are tensors (N, P, D), or arrays where one sentence is read."""
+
+    @property
+    def recall(self) -> Callable[[Any, Any], Any]:
+        """The look back: vectors, and what it needs to look -> vectors."""
+        ...
+
+    def digest(self, x: Any, remembered: Remembered, sight: Any) -> Any:
+        """What comes after the look back, where ``sight`` is how the memory is looked at: vectors -> vectors."""
+        ...
+
+
+@dataclass(frozen=True)
+class PackedReader:
+    """Of packed parts."""
+
+    recall: Callable[[Any, Any], Any]
+    looks: Sequence[Callable[[Any, Tensor, Tensor, Any], Any]]
+    transform: Callable[[Any], Any]
+
+    def digest(self, x: Any, remembered: Remembered, sight: Any) -> Any:
+        """See Reader."""
+        for look, (keys, values) in zip(self.looks, remembered, strict=True):
+            x = look(x, keys, values, sight)
+        return self.transform(x)
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a layer was about to ask the memory in one step: where it looked is computed when somebody wants to know."""
+
+    asking: Tensor  # (N, P, D)
+    remembered: Remembered
+    sight: RowsSight
+    lengths: Tensor  # (N,) how many of the P tokens each row has consumed
+
+
+class TransformerState(Protocol):
+    """The memory's keys and values, which are the sentence's, and what each row has consumed: see State."""
+
+    def reorder(self, rows: Tensor) -> Self:
+        """Row i goes on from ``rows[i]``, inside its sentence."""
+        ...
+
+    def select(self, rows: Tensor) -> Self:
+        """A copy in which sentences may also repeat or change places."""
+        ...
+
+    def advance(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Self]:
+        """Consume ``lengths`` (N,) of the ``tokens`` (N, P): the hidden state (N, D) behind the last of each row."""
+        ...
+
+    def glance(self, height: int) -> Glance | None:
+        """Of a layer, from 0, in the step that led here; None once the rows have moved."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a decoder is made of while it decodes."""
+
+    embed: Callable[[Tensor, Tensor], Tensor]  # tokens (N, P) at places (N, P) -> (N, P, D)
+    turn: Callable[[Tensor], Turn]  # what places (N, P) do to queries and keys
+    layers: Sequence[Reader]  # L, the lowest first
+    memories: Sequence[Callable[[Tensor], Remembered]]  # of each layer: what it remembers of a memory (B, S, D)
+    norm: Callable[[Tensor], Tensor]  # behind the last layer: (N, D) -> (N, D)
+    begin: Callable[[Rows, int, Tensor], Past]  # what L layers remember of nothing
+
+    def start(self, memory: Memory) -> BatchState:
+        """Keys and values of the memory for each layer, and nothing consumed."""
+        rows = Rows.one_each(len(memory.mask), memory.mask.device)
+        return BatchState(
+            self,
+            [remember(memory.outputs) for remember in self.memories],
+            memory_bias(memory.mask, memory.outputs.dtype),
+            rows,
+            torch.zeros_like(rows.sentence),
+            self.begin(rows, len(self.layers), memory.outputs),
+        )
+
+
+@dataclass(frozen=True)
+class BatchState:
+    """A TransformerState of any number of sentences."""
+
+    reading: Reading
+    remembered: list[Remembered]  # L
+    memory_bias: Tensor | None  # (B, 1, 1, S); None where no source has padding
+    rows: Rows
+    consumed: Tensor  # (N,) how many tokens: the position of the next
+    past: Past
+    asked: tuple[list[Tensor], Tensor] | None = None  # L times (N, P, D) and (N,) lengths, of the step that led here
+
+    def advance(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Self]:
+        """See TransformerState."""
+        ahead = torch.arange(tokens.shape[1], device=tokens.device)
+        places = self.consumed[:, None] + ahead
+        befores, past = self.past.consume(self.rows, ahead < lengths[:, None], self.reading.turn(places))
+        x, sight, asking = self.reading.embed(tokens, places), self._sight, []
+        for layer, before, remembered in zip(self.reading.layers, befores, self.remembered, strict=True):
+            asking.append(layer.recall(x, before))
+            x = layer.digest(asking[-1], remembered, sight)
+        behind = replace(self, consumed=self.consumed + lengths, past=past, asked=(asking, lengths))
+        return self.reading.norm(last(x, lengths)), behind
+
+    @property
+    def _sight(self) -> RowsSight:
+        return RowsSight(self.memory_bias, rows=self.rows)
+
+    def glance(self, height: int) -> Glance | None:
+        """See TransformerState."""
+        if self.asked is None:
+            return None
+        asking, lengths = self.asked
+        return Glance(asking[height], self.remembered[height], self._sight, lengths)
+
+    def reorder(self, rows: Tensor) -> Self:
+        """Row i goes on from ``rows[i]``, inside its sentence, which leaves with its last row."""
+        layout, sentences = self.rows.go_on(rows)
+        return self._moved(rows, layout, self.past.reorder(rows, layout, sentences), sentences)
+
+    def select(self, rows: Tensor) -> Self:
+        """A copy in which sentences may also repeat or change places."""
+        layout, sentences = self.rows.pick(rows)
+        return self._moved(rows, layout, self.past.select(rows, layout, sentences), sentences)
+
+    def _moved(self, rows: Tensor, layout: Rows, past: Past, sentences: Tensor | None) -> Self:
+        moved = replace(self, rows=layout, consumed=self.consumed[rows], past=past, asked=None)
+        if sentences is None:
+            return moved
+        return replace(
+            moved,
+            remembered=[
+                [(keys.index_select(0, sentences), values.index_select(0, sentences)) for keys, values in layer]
+                for layer in self.remembered
+            ],
+            memory_bias=None if self.memory_bias is None else self.memory_bias.index_select(0, sentences),
+        )
