@@ -40,7 +40,7 @@ ladder: install
 
 # Files in their own order: by number of tests the README, one test of three minutes, would come last, with one process at work.
 test: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check .

@@ -1,11 +1,13 @@
 """What every test may use: the command line in process, with a record of the options that were typed; tiny trained models.
 
-The tests run in as many processes as there are cores (``make test``), each with one thread: the models are tiny.
+The tests run in as many processes as there are cores (``make test``), each with one thread, as what they start: the models are
+tiny, and threads that share a core wait for each other.
 """
 
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +24,10 @@ from nmt_cli.runs import processes
 from tests.tree import untyped
 
 torch.set_num_threads(1)
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # as a script starts what runs beside it; its children would be deaf too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("nmt", deadline=None, derandomize=True)  # the same examples on every machine
 hypothesis.settings.load_profile("nmt")
 

@@ -29,6 +29,7 @@ from nmt_cli.models.stacks import Embedding
 from nmt_cli.models.transformer import TransformerConfig
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.exported import most_positions
+from nmt_cli.runs.processes import available_cores
 from nmt_cli.text.tokenizer import BOS, EOS, UNK
 
 _IMPOSSIBLE = -1e9
@@ -45,7 +46,7 @@ def write(directory: ModelDirectory, folder: Path, quantization: str) -> None:
 
 def proved(directory: ModelDirectory, folder: Path, trial: Trial) -> Proof:
     """See Toolkit: by the very engine that ``nmt translate`` will use."""
-    loaded = Loaded.open(ModelDirectory(folder), workers=1)
+    loaded = Loaded.open(ModelDirectory(folder), workers=available_cores())  # one thread each: none waits for another
     return prove(directory, trial, loaded.log_probs, lambda pieces: next(loaded.run(Request(), [pieces])))
 
 
