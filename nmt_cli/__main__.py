@@ -1,6 +1,21 @@
-"""``python -m nmt_cli`` is the command ``nmt``."""
+"""The command ``nmt``, which is also ``python -m nmt_cli``."""
 
-from nmt_cli.cli.app import main
+import os
+import sys
+
+
+def main() -> None:
+    """What stands before the command line itself, which takes a tenth of a second to load and may be interrupted there."""
+    # NumPy multiplies small matrices; with a thread on each core it would wait for the cores that others use.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded, here and in all workers
+    try:
+        from nmt_cli.cli.app import main as run
+
+        run()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -81,6 +81,10 @@ def test_one_sentence_is_read_like_many(model: Any) -> None:
     laws.one_sentence_is_read_like_many(model, random_batch(1, seed=20).source)
 
 
+def test_one_sentence_is_read_like_many_in_single_precision(name: str) -> None:
+    laws.one_sentence_is_read_like_many(model_of(name, torch.float32), random_batch(1, seed=21).source, 1e-3)
+
+
 def test_prefixes_are_steps(model: Any) -> None:
     laws.prefixes_are_steps(model, random_batch(7, seed=2))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from nmt_cli.models.arithmetic import Arithmetic, Tensors
+from nmt_cli.models.arithmetic import Arithmetic, Copies, Tensors
 from nmt_cli.models.layers import Dropout, FeedForward, GatedFeedForward, Output, embedding_table, shifted
 from nmt_cli.models.packing import Packable
 from nmt_cli.models.residual import PostNorm, PreNorm, Residual
@@ -166,7 +166,7 @@ def test_the_norm_stands_before_or_after(kind: type[Residual[Function]], before:
     read = norm(x) if before else x
     total = x + 2 * read + 1
     torch.testing.assert_close(residual(x, 1), norm(total) if after else total)
-    torch.testing.assert_close(residual.packed(Tensors())(x, 1), norm(total) if after else total)
+    torch.testing.assert_close(residual.packed(Tensors(Copies()))(x, 1), norm(total) if after else total)
     assert torch.equal(residual.enter(x), read)
 
 

@@ -355,11 +355,35 @@ def written_over_alone(original: Any) -> Any:
 
 
 def unhidden(original: Any) -> Any:
-    """Everybody sees everything."""
+    """Rows see each other's past."""
 
     def mutant(self: SoloSlots, *args: Any) -> Any:
         sights, room = original(self, *args)
         return [replace(sight, bias=None) for sight in sights], room
+
+    return mutant
+
+
+def looks_ahead(original: Any) -> Any:
+    """All tokens that are read at once see what the last one sees."""
+
+    def mutant(self: SoloSlots, real: Any, turn: Any) -> Any:
+        sights, room = original(self, real, turn)
+        if sights[0].bias is None:
+            return sights, room
+        last = sights[0].bias.reshape(*real.shape, -1)[:, -1:].repeat(real.shape[1], 1)
+        return [replace(sight, bias=last.reshape(real.size, -1)) for sight in sights], room
+
+    return mutant
+
+
+def remembers_all(original: Any) -> Any:
+    """Tokens that are not real are remembered."""
+
+    def mutant(self: SoloSlots, *args: Any) -> Any:
+        sights, room = original(self, *args)
+        room.visible[np.arange(len(room.visible))[:, None], sights[0].written] = True
+        return sights, room
 
     return mutant
 
@@ -1030,7 +1054,12 @@ MUTATIONS = {
     "a sentence alone: a slot that is seen is written over": Mutation(
         wrap(SoloSlots, "_claimed", written_over_alone), ALONE, T
     ),
-    "a sentence alone: tokens see what comes behind them": Mutation(wrap(SoloSlots, "consume", unhidden), ALONE, T),
+    "a sentence alone: tokens see what comes behind them": Mutation(wrap(SoloSlots, "consume", looks_ahead), ALONE, T),
+    "a sentence alone: what is not read is remembered": Mutation(wrap(SoloSlots, "consume", remembers_all), ALONE, T),
+    "a sentence alone: each layer tells where the first looked": Mutation(
+        wrap(SoloState, "glance", lambda original: lambda self, _: original(self, 0)), ALONE, T
+    ),
+    "a sentence alone: rows see each other": Mutation(wrap(SoloSlots, "consume", unhidden), ALONE, T),
     "a sentence alone: an SSRU reads what is not there": Mutation(
         wrap(SoloRecurrence, "__call__", reads_all), ALONE, SSRU
     ),

@@ -1,13 +1,17 @@
 """Law 7: every option that a user can type is run by a test. Also: every command helps, and helps at once."""
 
+import os
 import subprocess
 import sys
 import time
+from importlib.metadata import entry_points
+from types import ModuleType
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from nmt_cli.__main__ import main
 from nmt_cli.cli.app import app, application, typed
 
 from .conftest import Nmt
@@ -107,6 +111,34 @@ def test_an_unforeseen_error_is_one_line_and_a_traceback_on_demand(nmt: Nmt, mon
     assert result.stderr.startswith("error: ZeroDivisionError: division by zero\nhint: this is a mistake of ours")
     monkeypatch.setenv("NMT_DEBUG", "1")
     assert type(nmt("score", "ref").exception) is ZeroDivisionError
+
+
+def test_ctrl_c_is_answered_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "nmt_cli.cli.app", Interrupted("app"))
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as left:
+        main()
+    assert getattr(left.value, "code", None) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    (entry,) = entry_points(group="console_scripts", name="nmt")
+    assert entry.load() is main
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("3", "3")])
+def test_numpy_multiplies_with_one_thread_unless_told_otherwise(
+    before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", before or "")
+    if before is None:
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    monkeypatch.setattr("nmt_cli.cli.app.main", lambda: None)
+    main()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == after
 
 
 def test_what_was_typed_is_compared_with_the_tree() -> None:

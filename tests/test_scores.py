@@ -52,6 +52,17 @@ def logits() -> Tensor:
     return torch.randn(5, len(SHORTLIST), dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 3
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_the_highest_one_of_any_type(dtype: torch.dtype) -> None:
+    """And what is no number is handed on, to be noticed."""
+    values = torch.tensor([[1.0, 4.0, 2.0], [3.0, torch.nan, 5.0], [-torch.inf, -torch.inf, -7.0]], dtype=dtype)
+    best, places = top(values, 1)
+    assert (best.dtype, places[[0, 2]].tolist()) == (dtype, [[1], [2]])
+    assert best[0] == 4
+    assert best[1].isnan()
+    assert best[2] == -7
+
+
 def test_log_probs_sum_to_one_over_the_columns(logits: Tensor) -> None:
     log_probs = Scores(logits, SHORTLIST).log_probs()
     torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(5, dtype=torch.float64))

@@ -191,7 +191,7 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def main() -> None:
-    """The entry point of the command line."""
+    """The command line: ``__main__`` calls it."""
     signal.signal(signal.SIGTERM, _terminated)
     if isinstance(sys.stdout, TextIOWrapper):  # data is UTF-8, wherever it goes
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")

@@ -64,7 +64,9 @@ class Generator:
     def open(cls, directory: ModelDirectory) -> Generator:
         """Raises ModelError where the model is no language model."""
         directory.of_task("lm", "a language model")
-        return cls(directory.tokenizer, cast("Decodable[Any]", directory.model()))
+        model = cast("Decodable[Any]", directory.model())
+        model.pack()
+        return cls(directory.tokenizer, model)
 
     def unknown(self, prompts: Sequence[str]) -> list[str]:
         """Words of the prompts of which the model does not know all."""

@@ -1,8 +1,9 @@
 """What packed parts of a model calculate with: tensors for many sentences, arrays for one.
 
-A step of decoding one sentence is some hundred operations on a few rows. PyTorch takes 3 to 15 microseconds for each, of which
+A step of decoding one sentence is hundreds of operations on a few rows. PyTorch takes 3 to 15 microseconds for each, of which
 most is spent before anything is multiplied; NumPy takes 1 to 5, and its product of one row with a matrix is twice as fast as
-PyTorch's. With many rows the products are most of the work, and PyTorch is the better one.
+PyTorch's: both are limited by memory, and fastest where weights stand column by column. With many rows the products are most of
+the work, and PyTorch is the better one.
 """
 
 from __future__ import annotations
@@ -26,20 +27,19 @@ Function = Callable[[Any], Any]
 class Copies:
     """Weights as they are read, side by side and column by column, the same for all that read them."""
 
-    known: dict[tuple[int, ...], tuple[Tensor, Tensor | None]] = field(default_factory=dict)
+    known: dict[tuple[nn.Linear, ...], tuple[Tensor, Tensor | None]] = field(default_factory=dict)
 
     def of(self, *layers: nn.Linear) -> tuple[Tensor, Tensor | None]:
         """A weight (D, sum of widths) and a bias (sum of widths,): several layers of the same values as one product."""
-        key = tuple(map(id, layers))
-        if key not in self.known:
+        if layers not in self.known:
             weight = torch.cat([layer.weight.detach() for layer in layers]).t().contiguous()
             bias = None
             if any(layer.bias is not None for layer in layers):
                 none = weight.new_zeros
                 biases = [none(layer.out_features) if layer.bias is None else layer.bias.detach() for layer in layers]
                 bias = torch.cat(biases)
-            self.known[key] = weight, bias
-        return self.known[key]
+            self.known[layers] = weight, bias
+        return self.known[layers]
 
 
 class Arithmetic(Protocol):
@@ -54,7 +54,7 @@ class Arithmetic(Protocol):
         ...
 
     def function(self, function: Callable[[Tensor], Tensor]) -> Function:
-        """A function of tensors, as it is."""
+        """A function of tensors. It may write into what it is given, and give it back."""
         ...
 
     def vector(self, parameter: Tensor) -> Any:
@@ -66,10 +66,10 @@ class Arithmetic(Protocol):
 class Tensors(Arithmetic):
     """Of PyTorch."""
 
-    copies: Copies = field(default_factory=Copies)
+    copies: Copies
 
     def product(self, *layers: nn.Linear) -> Function:
-        """See Arithmetic. Products of few rows are limited by memory, and fastest where weights stand column by column."""
+        """See Arithmetic."""
         columns, bias = self.copies.of(*layers)
         weight = columns.t()
         return lambda values: functional.linear(values, weight, bias)
@@ -77,7 +77,7 @@ class Tensors(Arithmetic):
     def norm(self, norm: nn.Module) -> Function:
         """See Arithmetic."""
         if not isinstance(norm, nn.LayerNorm):
-            function: Function = deepcopy(norm).forward
+            function: Function = deepcopy(norm).requires_grad_(False).forward
             return function
         shape, weight, bias, epsilon = (
             norm.normalized_shape,
@@ -117,7 +117,7 @@ class Arrays(Arithmetic):
 
     def norm(self, norm: nn.Module) -> Function:
         """See Arithmetic."""
-        return self.function(Tensors().norm(norm))
+        return self.function(Tensors(self.copies).norm(norm))
 
     def function(self, function: Callable[[Tensor], Tensor]) -> Function:
         """See Arithmetic: the memory is the same, and a view of it costs a microsecond."""

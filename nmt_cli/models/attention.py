@@ -109,11 +109,15 @@ def look(asking: Tensor, keys: Tensor, values: Tensor, sight: Sight) -> Tensor:
 
 
 class Looking(Protocol):
-    """How packed attention looks: as a Sight, or another that calculates otherwise. The values are joined, not split in heads."""
+    """How packed attention looks at a memory: as a Sight, or another that calculates otherwise. Heads are not split yet."""
 
     def look(self, asking: Any, keys: Tensor, values: Tensor, heads: int) -> Any:
         """What queries (..., D) find in keys and values (B, S, H, D/H): same shape as the queries."""
         ...
+
+
+class LookingBack(Protocol):
+    """How packed self-attention looks at what was read."""
 
     def look_back(self, projected: Any, heads: int) -> Any:
         """What is found in what was read and what is read, from queries, keys and values side by side: (..., 3 D) -> (..., D)"""
@@ -144,7 +148,7 @@ class Sight:
         return look(_split(asking, heads), keys, values, self).flatten(2)
 
     def look_back(self, projected: Tensor, heads: int) -> Tensor:
-        """See Looking: (B, T, 3 D) -> (B, T, D), or of rows."""
+        """See LookingBack: (B, T, 3 D) -> (B, T, D), or of rows."""
         asking, keys, values = _split(projected, 3, heads).unbind(2)
         return look(asking, *self.seen(self.turn(keys), values), self).flatten(2)
 
@@ -179,7 +183,7 @@ class SelfAttention(Packable):
         found: Tensor = self.attention(x, *sight.seen(sight.turn(keys), values), sight)
         return found
 
-    def packed(self, by: Arithmetic) -> Callable[[Any, Looking], Any]:
+    def packed(self, by: Arithmetic) -> Callable[[Any, LookingBack], Any]:
         """See Packable."""
         part = self.attention
         project, output, heads = by.product(part.query, part.key, part.value), by.product(part.output), part.heads

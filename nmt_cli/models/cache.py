@@ -127,5 +127,5 @@ class SlotPasts:
         return Slots(torch.zeros(len(rows.sentence), 0, dtype=torch.bool, device=like.device), empty, empty)
 
     def begin_solo(self, layers: int, like: Tensor) -> SoloSlots:
-        """The same."""
+        """No slots, for one sentence by itself."""
         return SoloSlots.none(layers, self.width, like)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 
-from nmt_cli.models.attention import RowsSight, memory_bias
+from nmt_cli.models.attention import Looking, RowsSight, memory_bias
 from nmt_cli.models.base import Memory
 from nmt_cli.models.past import Past, Remembered
 from nmt_cli.models.positions import Turn
@@ -35,10 +35,10 @@ class PackedReader:
     """Of packed parts."""
 
     recall: Callable[[Any, Any], Any]
-    looks: Sequence[Callable[[Any, Tensor, Tensor, Any], Any]]
+    looks: Sequence[Callable[[Any, Tensor, Tensor, Looking], Any]]
     transform: Callable[[Any], Any]
 
-    def digest(self, x: Any, remembered: Remembered, sight: Any) -> Any:
+    def digest(self, x: Any, remembered: Remembered, sight: Looking) -> Any:
         """See Reader."""
         for look, (keys, values) in zip(self.looks, remembered, strict=True):
             x = look(x, keys, values, sight)
@@ -47,12 +47,11 @@ class PackedReader:
 
 @dataclass(frozen=True)
 class Glance:
-    """What a layer was about to ask the memory in one step: where it looked is computed when somebody wants to know."""
+    """What a layer was about to ask the memory: where it looked is computed when somebody wants to know."""
 
-    asking: Tensor  # (N, P, D)
+    asking: Tensor  # (N, 1, D) for the last token of each row
     remembered: Remembered
     sight: RowsSight
-    lengths: Tensor  # (N,) how many of the P tokens each row has consumed
 
 
 class TransformerState(Protocol):
@@ -71,7 +70,7 @@ class TransformerState(Protocol):
         ...
 
     def glance(self, height: int) -> Glance | None:
-        """Of a layer, from 0, in the step that led here; None once the rows have moved."""
+        """Of a layer that looks, from 0, in the step that led here; None once the rows have moved."""
         ...
 
 
@@ -109,18 +108,20 @@ class BatchState:
     rows: Rows
     consumed: Tensor  # (N,) how many tokens: the position of the next
     past: Past
-    asked: tuple[list[Tensor], Tensor] | None = None  # L times (N, P, D) and (N,) lengths, of the step that led here
+    asked: list[Tensor] | None = None  # (N, D) of each layer that looks, in the step that led here
 
     def advance(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Self]:
         """See TransformerState."""
         ahead = torch.arange(tokens.shape[1], device=tokens.device)
         places = self.consumed[:, None] + ahead
         befores, past = self.past.consume(self.rows, ahead < lengths[:, None], self.reading.turn(places))
-        x, sight, asking = self.reading.embed(tokens, places), self._sight, []
+        x, sight, asked = self.reading.embed(tokens, places), self._sight, []
         for layer, before, remembered in zip(self.reading.layers, befores, self.remembered, strict=True):
-            asking.append(layer.recall(x, before))
-            x = layer.digest(asking[-1], remembered, sight)
-        behind = replace(self, consumed=self.consumed + lengths, past=past, asked=(asking, lengths))
+            x = layer.recall(x, before)
+            if remembered:
+                asked.append(last(x, lengths))
+            x = layer.digest(x, remembered, sight)
+        behind = replace(self, consumed=self.consumed + lengths, past=past, asked=asked)
         return self.reading.norm(last(x, lengths)), behind
 
     @property
@@ -131,8 +132,7 @@ class BatchState:
         """See TransformerState."""
         if self.asked is None:
             return None
-        asking, lengths = self.asked
-        return Glance(asking[height], self.remembered[height], self._sight, lengths)
+        return Glance(self.asked[height][:, None], self.remembered[height], self._sight)
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from ``rows[i]``, inside its sentence, which leaves with its last row."""

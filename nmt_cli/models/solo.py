@@ -27,26 +27,30 @@ from nmt_cli.scoring.rows import Rows
 class SoloEmbedding:
     """Token vectors times sqrt(D), and what positions add to them."""
 
-    def __init__(self, table: Tensor, positions: Positions) -> None:
+    def __init__(self, table: Tensor, positions: Positions, known: int = 64) -> None:
+        """What is added at the first ``known`` positions is known beforehand, and more when a text is longer."""
         self.table = table.detach().numpy()
         self.scale = math.sqrt(table.shape[1])
         self.positions = positions
-        self._added = self._first(64)
+        self._added = self._first(known)
 
     def __call__(self, tokens: Array, places: Array) -> Array:
         """Ids (M,) at places (M,) -> (M, D)"""
         vectors: Array = self.table[tokens]
         vectors *= self.scale
-        longest = places.max()
-        if longest >= len(self._added):
-            self._added = self._first(2 * int(longest) + 1)
-        vectors += self._added[places]
+        added, longest = self._added, places.max()
+        if longest >= len(added):
+            added = self._added = self._first(2 * int(longest) + 1)
+        vectors += added[places]
         return vectors
 
     def _first(self, count: int) -> Array:
         """(count, D) what is added at the first positions."""
         nothing = torch.from_numpy(self.table[:1]).new_zeros(1, count, self.table.shape[1])
         return self.positions(nothing, torch.arange(count))[0].detach().numpy()  # type: ignore[no-any-return]
+
+
+_MEMORY = SoloMemory()
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class SoloReading:
 
     def start(self, outputs: Tensor) -> SoloState:
         """Keys and values of the memory (1, S, D) for each layer, and nothing consumed."""
-        remembered = [remember(outputs) for remember in self.memories]
+        remembered = [remember(outputs.detach()) for remember in self.memories]
         return SoloState(self, remembered, np.zeros(1, dtype=np.int64), self.begin(len(self.layers), outputs))
 
 
@@ -74,7 +78,7 @@ class SoloState:
     remembered: list[Remembered]  # L, B = 1
     consumed: Array  # (N,) how many tokens: the position of the next
     past: SoloPast
-    asked: tuple[list[Array], Tensor] | None = None  # L times (M, D), and (N,) lengths, of the step that led here
+    asked: list[Array] | None = None  # (N, D) of each layer that looks, in the step that led here
 
     @property
     def rows(self) -> Rows:
@@ -87,22 +91,23 @@ class SoloState:
         places = self.consumed[:, None] + ahead
         turn = self.reading.turn(torch.from_numpy(places))
         befores, past = self.past.consume(ahead < counts[:, None], turn)
-        x, asking = self.reading.embed(ids.ravel(), places.ravel()), []
-        for layer, before, remembered in zip(self.reading.layers, befores, self.remembered, strict=True):
-            asking.append(layer.recall(x, before))
-            x = layer.digest(asking[-1], remembered, SoloMemory)
-        if len(ahead) > 1:
-            x = x[np.arange(len(ids)) * len(ahead) + np.maximum(counts - 1, 0)]  # the last of each row
-        behind = replace(self, consumed=self.consumed + counts, past=past, asked=(asking, lengths))
-        return torch.from_numpy(self.reading.norm(x)), behind
+        last = slice(None) if len(ahead) == 1 else np.arange(len(ids)) * len(ahead) + np.maximum(counts - 1, 0)
+        x, asked = self.reading.embed(ids.ravel(), places.ravel()), []
+        with np.errstate(all="ignore"):  # what is no number is noticed by the search
+            for layer, before, remembered in zip(self.reading.layers, befores, self.remembered, strict=True):
+                x = layer.recall(x, before)
+                if remembered:
+                    asked.append(x[last])
+                x = layer.digest(x, remembered, _MEMORY)
+            hidden = torch.from_numpy(self.reading.norm(x[last]))
+        return hidden, replace(self, consumed=self.consumed + counts, past=past, asked=asked)
 
     def glance(self, height: int) -> Glance | None:
         """See TransformerState."""
         if self.asked is None:
             return None
-        asking, lengths = self.asked
-        vectors = torch.from_numpy(asking[height]).view(len(lengths), -1, asking[height].shape[1])
-        return Glance(vectors, self.remembered[height], RowsSight(None, rows=self.rows), lengths)
+        asking = torch.from_numpy(self.asked[height])[:, None]
+        return Glance(asking, self.remembered[height], RowsSight(None, rows=self.rows))
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from ``rows[i]``."""

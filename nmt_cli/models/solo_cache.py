@@ -31,8 +31,7 @@ def attend(asking: Array, keys: Array, values: Array, bias: Array | None) -> Arr
 class SoloMemory:
     """How the rows look at their memory, all of which is there."""
 
-    @staticmethod
-    def look(asking: Array, keys: Tensor, values: Tensor, heads: int) -> Array:
+    def look(self, asking: Array, keys: Tensor, values: Tensor, heads: int) -> Array:
         """See Looking: queries (M, D), keys and values (1, S, H, D/H) -> (M, D)"""
         return attend(asking.reshape(len(asking), heads, -1), keys.numpy()[0], values.numpy()[0], None)
 
@@ -48,7 +47,7 @@ class SoloSight:
     turn: Turn
 
     def look_back(self, projected: Array, heads: int) -> Array:
-        """See Looking: (M, 3 D) -> (M, D)"""
+        """See LookingBack: (M, 3 D) -> (M, D)"""
         parts = projected.reshape(len(projected), 3, heads, -1)
         if self.turn is not unturned:  # as it mostly is: then it costs nothing
             both = torch.from_numpy(projected).view(*self.written.shape, 3 * heads, -1)[:, :, : 2 * heads]

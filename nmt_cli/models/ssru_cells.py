@@ -69,5 +69,5 @@ class CellPasts:
         return Cells(like.new_zeros(len(rows.sentence), layers, self.width))
 
     def begin_solo(self, layers: int, like: Tensor) -> SoloCells:
-        """The same."""
+        """Nothing consumed, for one sentence by itself: c_0 = 0."""
         return SoloCells.none(layers, self.width, like)

@@ -26,10 +26,10 @@ from nmt_cli.models.packing import Packable
 from nmt_cli.models.past import Pasts, Remembered
 from nmt_cli.models.positions import Positions
 from nmt_cli.models.reading import PackedReader, Reading, TransformerState
-from nmt_cli.models.recurrent_decoder import last
 from nmt_cli.models.residual import Residual
 from nmt_cli.models.solo import SoloEmbedding, SoloReading
 from nmt_cli.models.word_embedding import WordDropout
+from nmt_cli.scoring.scores import for_numpy
 
 
 class Embedding(nn.Module):
@@ -80,7 +80,8 @@ class TransformerEncoder(Encoder):
 
     def pack(self) -> None:
         """See Encoder."""
-        self._packed = [layer.packed(Tensors()) for layer in cast("list[EncoderLayer]", list(self.layers))]
+        by = Tensors(Copies())
+        self._packed = [layer.packed(by) for layer in cast("list[EncoderLayer]", list(self.layers))]
 
     def forward(self, source: Sequences) -> Memory:
         """One vector for each source token; no final state."""
@@ -173,9 +174,9 @@ class TransformerDecoder(Decoder[TransformerState]):
         )
 
     def _solo(self, by: Arrays, memories: Sequence[Callable[[Tensor], Remembered]]) -> SoloReading | None:
-        """None where NumPy knows no such weights."""
+        """None where the weights are none for NumPy."""
         table, positions = self.embedding.table, self.embedding.positions
-        if table.device.type != "cpu" or table.dtype not in (torch.float32, torch.float64):
+        if not for_numpy(table):
             return None
         embed, layers = SoloEmbedding(table, positions), [layer.packed(by) for layer in self.stack]
         return SoloReading(embed, positions.turn, layers, memories, by.norm(self.norm), self.pasts.begin_solo)
@@ -236,4 +237,4 @@ class TransformerDecoder(Decoder[TransformerState]):
         if glance is None:
             return None
         (weights,) = self.stack[self.aligning].weights(glance.asking, glance.remembered, glance.sight)
-        return last(weights, glance.lengths)
+        return weights[:, 0]

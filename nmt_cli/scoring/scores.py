@@ -128,7 +128,7 @@ def log_mass(logits: Tensor, most: Tensor) -> Tensor:
 
 
 def top(values: Tensor, k: int, block: int = 8) -> tuple[Tensor, Tensor]:
-    """``torch.topk`` over the last dimension of (N, V), by blocks.
+    """``torch.topk`` over the last dimension of (N, V), by blocks; of equal ones any.
 
     The k best values lie in the k blocks with the highest maxima, so only those are sorted: exact, and several times faster for
     a small k in a large vocabulary. A block is every so manieth column, which lets maxima be found side by side. Columns behind the
@@ -149,9 +149,14 @@ def top(values: Tensor, k: int, block: int = 8) -> tuple[Tensor, Tensor]:
     return best, torch.where(inside < block * k, places, inside + block * (blocks - k))
 
 
+def for_numpy(values: Tensor) -> bool:
+    """Whether NumPy calculates with such tensors, where they are and fast."""
+    return values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
+
+
 def _highest(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The highest of each row, and the first place where it stands: NumPy finds it in a fifth of the time."""
-    if values.device.type != "cpu" or values.dtype not in (torch.float32, torch.float64):
+    """``top`` for k = 1: NumPy finds the highest of a row in a fifth of the time."""
+    if not for_numpy(values):
         best, places = values.max(1, keepdim=True)
         return best, places
     places = torch.from_numpy(values.detach().numpy().argmax(1))[:, None]

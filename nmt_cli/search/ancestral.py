@@ -18,8 +18,10 @@ class Picker(Protocol):
     """Chooses the next token of each row."""
 
     def __call__(self, scores: Scores, row: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """(N,) ids and their log-probabilities (N,). ``row`` (N,) says which input each row is, ``step`` how long the hypotheses
-        become, from 1."""
+        """(N,) ids and what the scorer itself thinks of them, log-probabilities (N,).
+
+        ``row`` (N,) says which input each row is, ``step`` how long the hypotheses become, from 1.
+        """
         ...
 
 
@@ -63,8 +65,8 @@ def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: 
     for length in range(1, longest + 1):
         scores, state = scorer.step(tokens, state)
         tokens, gained = pick(scores, row, length)
-        if length >= shortest:
-            tokens = torch.where(limits[row] == length, scorer.eos, tokens)  # at the limit EOS is forced
+        if length >= shortest and bool((must := limits[row] == length).any()):  # at the limit EOS is forced
+            tokens = torch.where(must, scorer.eos, tokens)
             gained = scores.of(tokens)
         produced.append((row, tokens, gained))
         going = torch.nonzero(tokens != scorer.eos)[:, 0]
