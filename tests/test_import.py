@@ -137,6 +137,42 @@ def test_a_damaged_shortlist(place: int, value: int, said: str, student: Path, n
     assert not (tmp_path / "model").exists()
 
 
+def test_a_shortlist_of_absurd_size_is_not_read(student: Path, nmt: Nmt, tmp_path: Path) -> None:
+    """It is as long as it says, but nearly all of it is a hole."""
+    theirs = shutil.copytree(student, tmp_path / "theirs")
+    path = theirs / "lex.50.50.ende.s2t.bin"
+    places, length = struct.unpack("<6Q", path.read_bytes()[:48])[4], 2**34
+    with open(path, "r+b") as stream:
+        stream.seek(40)
+        stream.write(struct.pack("<Q", length))
+        stream.truncate(48 + 8 * places + 4 * length)
+    result = nmt("import", "marian", theirs, "-o", tmp_path / "model")
+    assert result.exit_code == 1
+    assert "must be for the" in result.stderr
+
+
+def test_what_is_not_taken_over_is_told(
+    student: Path, opus: Path, nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shortlist that is not the only one, and a vocabulary of pieces that nothing cuts; without -o it is ./model."""
+    monkeypatch.chdir(tmp_path)
+    theirs = shutil.copytree(student, tmp_path / "theirs")
+    assert "quicker with --shortlist" in nmt("import", "marian", theirs).stderr
+    assert (tmp_path / "model" / shortlists.FILE).is_file()
+    shutil.copy(theirs / "lex.50.50.ende.s2t.bin", theirs / "lex.2.bin")
+    result = nmt("import", "marian", theirs, "-o", "second")
+    assert (
+        "no shortlist is taken over: one binary one is, and there is lex.2.bin and lex.50.50.ende.s2t.bin"
+        in result.stderr
+    )
+    assert not (tmp_path / "second" / shortlists.FILE).exists()
+    whole = shutil.copytree(opus, tmp_path / "whole")
+    assert "text must be cut" not in nmt("import", "marian", whole, "-o", "third").stderr
+    for side in ("source", "target"):
+        (whole / f"{side}.spm").unlink()
+    assert "text must be cut into such pieces" in nmt("import", "marian", whole, "-o", "fourth").stderr
+
+
 def test_a_model_is_not_written_over(
     model: Path, student: Path, nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +246,7 @@ def test_it_goes_on_to_another_toolkit(opus: Path, nmt: Nmt, tmp_path: Path) -> 
     assert nmt("import", "marian", opus, "-o", tmp_path / "model").exit_code == 0
     for side, lines in (("en", marian.ENGLISH), ("de", marian.GERMAN)):
         (tmp_path / f"dev.{side}").write_text("".join(f"{line}\n" for line in lines[:4]), encoding="utf-8")
-    words = ("--to", "ctranslate2", "-o", tmp_path / "out", "--dev", tmp_path / "dev.en", tmp_path / "dev.de")
+    words = ("--to", "ctranslate2", "--dev", tmp_path / "dev.en", tmp_path / "dev.de")
     result = nmt("export", tmp_path / "model", *words)
     assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "model-ctranslate2" / "model.bin").is_file(), "beside it, unless -o says otherwise"

@@ -178,6 +178,21 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         read_npz(tmp_path / "model.npz")
 
 
+def test_an_archive_that_numpy_did_not_write(npz: bytes, tmp_path: Path) -> None:
+    """Packed by what damages break in other ways, or with names that would speak to a terminal."""
+    with zipfile.ZipFile(io.BytesIO(npz)) as archive:
+        name, *_ = archive.namelist()
+        content = archive.read(name)
+    escapes = "a\x1b[31mb\nerror: c.npy"
+    for kind, called in ((zipfile.ZIP_LZMA, name), (zipfile.ZIP_BZIP2, name), (zipfile.ZIP_DEFLATED, escapes)):
+        path = tmp_path / "model.npz"
+        with zipfile.ZipFile(path, "w", kind) as archive:
+            archive.writestr(called, content)
+        with pytest.raises(ModelError, match="must hold tensors as NumPy writes them") as refused:
+            read_npz(path)
+        assert refused.value.message.isprintable()
+
+
 def test_a_model_says_what_it_is(tmp_path: Path) -> None:
     np.savez(tmp_path / "model.npz", Wemb=np.zeros((4, 4), "f4"))
     with pytest.raises(ModelError, match=r"must hold its options in special:model\.yml"):

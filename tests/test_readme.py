@@ -22,6 +22,8 @@ import pytest
 from typer.main import get_command
 
 from nmt_cli.cli.app import application
+from nmt_cli.models import ARCHITECTURES
+from nmt_cli.settings import TrainingSettings
 from tests.demo import Demo
 from tests.forked import forking
 from tests.marian import write_opus
@@ -156,7 +158,6 @@ def test_every_command_has_a_section_and_its_options_exist() -> None:
 
 
 def test_presets_architectures_and_searches_are_named() -> None:
-    from nmt_cli.models import ARCHITECTURES
     from nmt_cli.search import STRATEGIES
     from nmt_cli.training.presets import preset, preset_names
 
@@ -170,6 +171,15 @@ def test_presets_architectures_and_searches_are_named() -> None:
     for name in STRATEGIES:
         assert name in sections()["What is not there yet"]
         assert f"`--search {name}`" in sections()["nmt translate"]
+
+
+def test_every_setting_of_training_is_named() -> None:
+    """And every kind of dropout; but for those that have an option of their own, or that a corpus decides."""
+    elsewhere = {"seed", "workers", "updates", "minutes", "batch_tokens"}
+    named = {word for words in re.findall(r"`(\w+)|training\.(\w+)", sections()["nmt train"]) for word in words}
+    assert set(TrainingSettings.model_fields) - elsewhere <= named
+    kinds = {name for config in ARCHITECTURES.values() for name in config.model_fields if name.endswith("dropout")}
+    assert kinds <= named
 
 
 def test_every_file_that_is_named_exists() -> None:
@@ -212,7 +222,7 @@ def test_nothing_is_unpickled() -> None:
 
 
 def test_it_is_short_and_names_no_machine() -> None:
-    assert len(README.splitlines()) < 420
+    assert len(README.splitlines()) < 450
     assert re.search(r"/(home|root|work|tmp|Users)/|localhost|\b\d+\.\d+\.\d+\.\d+\b", README) is None
     assert README.isascii()
 

@@ -28,6 +28,7 @@ from nmt_cli.settings import TrainingSettings
 from nmt_cli.training import learner, loop
 from nmt_cli.training.lesson import lesson_of
 from nmt_cli.training.loop import Diverged, Step
+from nmt_cli.training.session import Session
 from nmt_cli.training.stream import RowReader, StreamReader
 from nmt_cli.training.team import Share, joined
 
@@ -220,7 +221,8 @@ def test_a_loss_that_explodes_is_undone(
     said = "warning: the loss has exploded (update 8: loss nan, gradient norm 3.0): back to update 5, with half the learning rate"
     assert said in result.stderr
     records = ModelDirectory(tmp_path / "model").metrics()
-    assert [(record["update"], record["exploded"]) for record in records if record["kind"] == "back"] == [(5, 8)]
+    (back,) = [record for record in records if record["kind"] == "back"]
+    assert (back["update"], back["exploded"], back["loss"], back["gradient_norm"]) == (5, 8, None, 3.0)
     assert Checkpoint.read(tmp_path / "model").progress.halvings == 1  # type: ignore[union-attr]
 
 
@@ -248,6 +250,30 @@ def test_one_loss_that_is_no_number_costs_one_halving(
     assert Checkpoint.read(tmp_path / "model").progress.halvings == 1  # type: ignore[union-attr]
 
 
+def test_a_state_that_was_saved_while_the_loss_rose_is_not_gone_back_to(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The running mean takes some updates to notice; the state before is good, and stays."""
+    steps, spoilt = loop.train, [True]
+
+    def rising(*arguments: Any) -> Iterator[Step]:
+        for step in steps(*arguments):
+            yield replace(step, loss=step.loss + 8) if spoilt[0] and step.update > 8 else step
+
+    def back(session: Session, found: Diverged) -> None:
+        spoilt[0] = False
+        go_back(session, found)
+
+    go_back = Session._go_back
+    monkeypatch.setattr(learner, "train", rising)
+    monkeypatch.setattr(Session, "_go_back", back)
+    result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(16, 1, every=5))
+    assert result.exit_code == 0, result.stderr
+    assert "back to update 5, with half the learning rate" in result.stderr, "not to 10, which was saved behind 8"
+    (record,) = [each for each in ModelDirectory(tmp_path / "model").metrics() if each["kind"] == "back"]
+    assert record["exploded"] > 10
+
+
 def test_a_loss_that_explodes_again_and_again(prepared: Path, tmp_path: Path) -> None:
     settings = ("training.learning_rate=0.99", "training.warmup=1", "training.clip_norm=1e9", "training.beta2=0.0")
     result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(400, 1, *settings, every=400))
@@ -261,13 +287,16 @@ def test_torchrun_is_the_same_training(prepared: Path, tmp_path: Path, environme
     alone = [sys.executable, "-m", "nmt_cli", "train", str(prepared), "-o", str(tmp_path / "ours"), *WITH_DROPOUT]
     subprocess.run(alone, env=environment, capture_output=True, timeout=120, check=True)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "nmt_cli"]
-    command = [*launcher, "train", str(prepared), "-o", str(tmp_path / "theirs"), *WITH_DROPOUT]
+    place = WITH_DROPOUT.index("--workers")
+    without = [*WITH_DROPOUT[:place], *WITH_DROPOUT[place + 2 :]]  # the launcher says how many
+    command = [*launcher, "train", str(prepared), "-o", str(tmp_path / "theirs"), *without]
     done = subprocess.run(
         command, env={**environment, "PYTHONWARNINGS": ""}, capture_output=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr.decode().count("2 processes") == 1, "only the leader talks"
     assert bits(tmp_path / "theirs") == bits(tmp_path / "ours")
+    assert ModelDirectory(tmp_path / "theirs").settings.training.workers == 2
     again = subprocess.run(
         command, env={**environment, "PYTHONWARNINGS": ""}, capture_output=True, timeout=60, check=False
     )

@@ -274,6 +274,7 @@ def test_two_workers_give_what_one_gives(ask: Ask, sentences: list[str]) -> None
     strange = [*sentences, *STRANGE.values()]
     text = ("\n".join(strange) + "\n").encode()
     assert ask(text, "--workers", 2, "--n-best", 2) == ask(text, "--workers", 1, "--n-best", 2)
+    assert ask(text, "--workers", "auto") == ask(text)
 
 
 def test_what_goes_wrong_in_a_worker_is_said(own: Path, nmt: Nmt) -> None:
@@ -298,6 +299,7 @@ def test_what_goes_wrong_in_a_worker_is_said(own: Path, nmt: Nmt) -> None:
         (["--length-penalty", "-1"], 2, "search.length_penalty should be greater than or equal to 0, but is -1"),
         (["--length-penalty", "nan"], 2, "search.length_penalty should be a finite number, but is nan"),
         (["--workers", "0"], 2, "--workers must be at least 1, but is 0"),
+        (["--workers", "many"], 2, "must be a number or auto, but is 'many'"),
         (["none.txt"], 1, "none.txt must be a file, but there is none"),
         (["/"], 1, "/ must be a file, but is a folder"),
         (["-o", "/"], 1, "/ must be a file to write, but is a folder"),

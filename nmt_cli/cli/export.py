@@ -9,7 +9,9 @@ import typer
 def export(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A translation model.")],
     to: Annotated[str, typer.Option("--to", metavar="TOOLKIT", help="ctranslate2.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="A new folder; without: MODEL-TOOLKIT.")
+    ] = None,
     quantization: Annotated[
         str, typer.Option(help="float32, or int8: smaller and faster, and no longer the same to the last digit.")
     ] = "float32",
@@ -33,4 +35,5 @@ def export(
     """
     from nmt_cli.interchange.export import Export, run
 
-    run(Export(model, to, output, quantization, tuple(dev or ())))
+    beside = model.resolve()
+    run(Export(model, to, output or beside.with_name(f"{beside.name}-{to}"), quantization, tuple(dev or ())))

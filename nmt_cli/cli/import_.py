@@ -16,7 +16,9 @@ def import_(
             metavar="DIR", help="The folder with its files, as OPUS-MT or Firefox hand them on: model and vocabulary."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="MODEL", help="Where the new model is written.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="MODEL", help="Where the new model is written.")
+    ] = Path("model"),
     languages: Annotated[
         str | None,
         typer.Option("--languages", metavar="SRC-TGT", help="For example en-de; without: what the names of files say."),

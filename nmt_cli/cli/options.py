@@ -66,9 +66,26 @@ SettingsOption = Annotated[
         help="One setting, for example training.learning_rate=0.001; may be repeated.",
     ),
 ]
+
+
+def processes(typed: str) -> int | None:
+    """How many; None for ``auto``, which is what happens anyway. Raises BadParameter for anything else."""
+    if typed == "auto":
+        return None
+    try:
+        return int(typed)
+    except ValueError:
+        raise typer.BadParameter(f"must be a number or auto, but is '{typed}'") from None
+
+
 WorkersOption = Annotated[
     int | None,
-    typer.Option("--workers", help="Processes that translate; without: one a core if the input is long enough."),
+    typer.Option(
+        "--workers",
+        metavar="N",
+        parser=processes,
+        help="Processes that translate; auto, or without: one a core if the input is long enough.",
+    ),
 ]
 
 

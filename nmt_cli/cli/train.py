@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt_cli.cli.options import DEFAULT_TASK, DevOption, LanguagesOption, Sets, SettingsOption, TestOption
+from nmt_cli.cli.options import DEFAULT_TASK, DevOption, LanguagesOption, Sets, SettingsOption, TestOption, processes
 
 if TYPE_CHECKING:
     from nmt_cli.corpus.prepare import Inputs
@@ -48,7 +48,12 @@ def train(
         int | None, typer.Option(help="Of the weights, the order of the data and dropout; without: 1.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that share each batch; without: one for each core if it pays.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=processes,
+            help="Processes that share each batch; auto, or without: one for each core if it pays.",
+        ),
     ] = None,
     pretrained: Annotated[
         Path | None,

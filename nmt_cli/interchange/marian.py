@@ -69,6 +69,9 @@ class Folder:
         ]  # fmt: skip
         model = _one(path, found, "model", "a file .npz or .bin that Marian wrote; decoder.yml may name one of several")
         lists = [each for each, head in heads.items() if shortlist.is_shortlist(head)]
+        if len(lists) > 1 or (not lists and decoder.value("shortlist", None)):
+            said = " and ".join(each.name for each in lists)[:100] or "the one that the decoder names"
+            console.warn(f"{path}: no shortlist is taken over: one binary one is, and there is {said}")
         return cls(path, model, _vocabulary(path, files, decoder), lists[0] if len(lists) == 1 else None, decoder)
 
     def items(self) -> Items:
@@ -120,9 +123,15 @@ def run(wanted: Import) -> None:
         f"{config.encoder_layers} + {config.decoder_layers} layers of {config.width}, "
         f"{vocabulary.tokenizer.size:,} {vocabulary.units}s"
     )
+    if vocabulary.uncut is not None:
+        console.warn(
+            f"{folder.vocabulary.table.name} holds pieces of words such as '{vocabulary.uncut[:30]}', but source.spm and "
+            "target.spm are not beside it: text must be cut into such pieces before it is translated"
+        )
     if languages is None:
         console.warn("nothing tells the languages of the model; --languages en-de does")
-    console.say(f"next: nmt translate {wanted.output} < input.txt")
+    quicker = "" if folder.shortlist is None else " (quicker with --shortlist)"
+    console.say(f"next: nmt translate {wanted.output} < input.txt{quicker}")
 
 
 def _settings(plan: Blueprint, vocabulary: Vocabulary, decoder: Options) -> Settings:

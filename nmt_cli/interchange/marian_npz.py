@@ -11,7 +11,7 @@ import zlib
 from functools import partial
 from pathlib import Path
 from tokenize import TokenError
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.lib import format as npy
@@ -64,7 +64,9 @@ def _read(path: Path, archive: ZipFile) -> Items:
     for member in members:
         name = member.filename.removesuffix(_SUFFIX)
         if not 0 < len(name) < LONGEST_NAME or name in tensors or (name == CONFIG and config is not None):
-            raise ModelError(f"{path} must hold each tensor once and under a short name, but has '{name[:60]}'")
+            raise ModelError(f"{path} must hold each tensor once and under a short name, but has {name[:60]!r}")
+        if not name.isprintable() or member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+            raise ModelError(f"{path} must hold tensors as NumPy writes them, but has {name[:60]!r}")
         shape, kind, start = _header(path, archive, member, name)
         if name == CONFIG:
             if kind.itemsize != 1 or member.file_size > LARGEST_CONFIG:

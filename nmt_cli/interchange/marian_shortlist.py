@@ -21,6 +21,7 @@ from nmt_cli.text.tokenizer import EOS, UNK
 MAGIC = 0xF11A48D5013417F5
 
 _HEAD = struct.Struct("<6Q")
+_MOST = 2000  # candidates of a source piece, on average; Firefox has some fifty
 
 
 def is_shortlist(head: bytes) -> bool:
@@ -33,21 +34,29 @@ def read_shortlist(path: Path, rows: Sequence[int]) -> dict[str, Tensor]:
 
     Raises ModelError for a file that is damaged or of another model.
     """
-    content = path.read_bytes()
-    if len(content) < _HEAD.size:
-        raise ModelError(f"{path} must be a shortlist, but has {len(content)} bytes")
-    _, _, frequent, _, count, length = _HEAD.unpack_from(content)
-    wanted = _HEAD.size + 8 * count + 4 * length
-    if len(content) != wanted:
-        raise ModelError(f"{path} must have {wanted:,} bytes, as it says, but has {len(content):,}", "fetch it again")
-    size = len(rows)
+    size, found = len(rows), path.stat().st_size
+    with open(path, "rb") as stream:
+        head = stream.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            raise ModelError(f"{path} must be a shortlist, but has {found} bytes")
+        _, _, frequent, _, count, length = _HEAD.unpack(head)
+        wanted = _HEAD.size + 8 * count + 4 * length
+        if found != wanted:
+            raise ModelError(f"{path} must have {wanted:,} bytes, as it says, but has {found:,}", "fetch it again")
+        if count != size + 1 or length > _MOST * size:  # before anything is allocated
+            raise _of_another(path, size, count)
+        content = head + stream.read(wanted - _HEAD.size)
     places = np.frombuffer(content, "<u8", count, _HEAD.size)
     targets = np.frombuffer(content, "<u4", length, _HEAD.size + 8 * count)
-    if count != size + 1 or frequent > size or (length and int(targets.max()) >= size):
-        raise ModelError(f"{path} must be for the {size:,} entries of the vocabulary, but is for {max(0, count - 1):,}")
+    if frequent > size or (length and int(targets.max()) >= size):
+        raise _of_another(path, size, count)
     if int(places[0]) or int(places[-1]) != length or (places[1:] < places[:-1]).any():
         raise ModelError(f"{path} must have places that rise from 0 to {length:,}, but they do not")
     return _ours(places.astype(np.int64), targets, np.asarray(rows), frequent)
+
+
+def _of_another(path: Path, size: int, count: int) -> ModelError:
+    return ModelError(f"{path} must be for the {size:,} entries of the vocabulary, but is for {max(0, count - 1):,}")
 
 
 def _ours(

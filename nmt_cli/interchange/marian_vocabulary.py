@@ -15,8 +15,8 @@ from nmt_cli.text.pieces import PieceTokenizer
 from nmt_cli.text.plain import SPECIALS, WordTokenizer
 from nmt_cli.text.tokenizer import EOS, UNK, Tokenizer
 
-LARGEST = 2**27
-"""Bytes of a file of a vocabulary."""
+LARGEST = 2**24
+"""Bytes of a file of a vocabulary: those of 64,000 pieces take one or two million."""
 SENTENCEPIECE = ".spm"
 
 
@@ -27,6 +27,14 @@ class Vocabulary:
     tokenizer: Tokenizer
     units: str
     rows: tuple[int, ...]  # of each of our ids from UNK on, the row of Marian's
+
+    @property
+    def uncut(self) -> str | None:
+        """A piece of a word, of a vocabulary without the model that cuts words into them; None where it is whole."""
+        if self.units != "word":
+            return None
+        entries = self.tokenizer.pieces(range(self.tokenizer.size))
+        return next((entry for entry in entries if entry.startswith("\u2581") or entry.endswith("@@")), None)
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ def _content(path: Path) -> bytes:
 
 def _text(path: Path) -> str:
     try:
-        return _content(path).decode("utf-8")
+        return _content(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ModelError(f"{path} must be UTF-8, but byte {error.start} is {error.object[error.start]:#x}") from None
 

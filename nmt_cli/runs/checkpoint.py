@@ -6,6 +6,7 @@ crash), the training falls back on it and says so.
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ class Progress:
     gradient_norm: float | None = None  # likewise
     lowest: float = float("inf")  # of the running means
 
+    @property
+    def risen(self) -> float:
+        """How far the loss, in nats, has left the lowest that it had."""
+        return 0.0 if self.loss is None else self.loss - self.lowest
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -53,6 +59,17 @@ class Checkpoint:
 
     def write(self, model: Path) -> None:
         """Into a model directory; the last state becomes the previous one."""
+        beside, folder = self._written(model), model / FOLDER
+        if (folder / LAST).exists():
+            os.replace(folder / LAST, folder / PREVIOUS)
+        os.replace(beside, folder / LAST)
+
+    def replace_last(self, model: Path) -> None:
+        """In the place of the last state; the previous one stays."""
+        os.replace(self._written(model), model / FOLDER / LAST)
+
+    def _written(self, model: Path) -> Path:
+        """Beside the others."""
         folder = model / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         beside = folder / "next.safetensors"
@@ -61,19 +78,17 @@ class Checkpoint:
         named |= {f"average.{name}": value for name, value in self.average.items()}
         named |= {f"carry.{place:03}": value for place, value in enumerate(self.carry or ())}
         write_tensors(beside, named, {_STATE: json.dumps(asdict(self.progress))})
-        if (folder / LAST).exists():
-            os.replace(folder / LAST, folder / PREVIOUS)
-        os.replace(beside, folder / LAST)
+        return beside
 
     @classmethod
-    def read(cls, model: Path) -> "Checkpoint | None":
-        """The last state that is whole, or None where there is none.
+    def read(cls, model: Path, names: Sequence[str] = (LAST, PREVIOUS)) -> "Checkpoint | None":
+        """The last state that is whole, or None where there is none; of those that go by these ``names``.
 
         Raises:
             ModelError: there are states, but none is whole.
         """
         errors = []
-        for name in (LAST, PREVIOUS):
+        for name in names:
             path = model / FOLDER / name
             if not path.exists():
                 continue

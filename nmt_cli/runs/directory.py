@@ -65,8 +65,10 @@ class ModelDirectory:
                 raise ModelError(
                     f"{path} must hold trained weights, but {WEIGHTS} is missing", "copy the folder again as a whole"
                 )
-            raise ModelError(f"{path} must hold trained weights, but its training was stopped before the first validation",
-                             "type its nmt train command again: it goes on")  # fmt: skip
+            raise ModelError(
+                f"{path} must hold trained weights, but its training has not come to its first validation yet",
+                "wait for it; where it was stopped, the same nmt train command goes on",
+            )
         task, model = directory.manifest.task, directory.settings.model
         if task != model.task:
             raise ModelError(

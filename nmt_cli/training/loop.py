@@ -66,8 +66,8 @@ def train(
         NMTError: another process of the team has ended.
     """
     carry, gradients = done.carry, Gradients(model)
+    started = time.perf_counter()  # data is read in time that counts
     for number, update in enumerate(stream, done.updates + 1):
-        started = time.perf_counter()
         model.train()
         gradients.forget()
         total, nll, count = 0.0, 0.0, 0
@@ -90,3 +90,4 @@ def train(
         yield Step(
             number, update.behind, learning_rate, total / tokens, nll / tokens, int(tokens), norm, seconds, carry
         )
+        started = time.perf_counter()

@@ -225,8 +225,8 @@ def manifest_of(request: Request, corpus: PreparedCorpus, settings: Settings) ->
         raise DataError(f"{request.output} was begun with another corpus", _ANEW)
     if manifest.task != request.task:
         raise ConfigError(f"{request.output} was begun for the task {manifest.task}, not {request.task}", _ANEW)
-    workers = {"workers": asked["training"]["workers"]}  # of which another number may go on
-    changed = differences({**manifest.request, "training": {**manifest.request["training"], **workers}}, asked)
+    free = {name: asked["training"][name] for name in ("workers", "keep")}  # what is learnt does not depend on them
+    changed = differences({**manifest.request, "training": {**manifest.request["training"], **free}}, asked)
     if changed:
         raise ConfigError(f"{request.output} was begun with other settings: {shortened(changed)}", _ANEW)
     return manifest

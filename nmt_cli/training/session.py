@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 from nmt_cli import console
 from nmt_cli.errors import ModelError
 from nmt_cli.models.base import Carry
-from nmt_cli.runs.checkpoint import Checkpoint, Progress
+from nmt_cli.runs.checkpoint import PREVIOUS, Checkpoint, Progress
 from nmt_cli.runs.directory import ModelDirectory, weights_of
 from nmt_cli.runs.kept import Kept
 from nmt_cli.settings import Settings
@@ -26,6 +27,7 @@ _SAVE_SECONDS = 300.0  # between two states saved without a validation
 _RECORD_EVERY = 20  # updates between two records of the training loss
 _KEPT = 0.95  # of a running mean in each update
 _EXPLODED = 2.0  # nats for each token, above the lowest running mean
+_RISING = 0.5  # likewise: a state that was saved there may be what explodes
 _MOST_HALVINGS = 6
 
 
@@ -139,8 +141,8 @@ class Session:
             self._record_step(step)
 
     def _go_back(self, found: Diverged) -> None:
-        """To the last saved state, with half the learning rate from there on."""
-        saved, halvings = self._saved(), self.progress.halvings + 1
+        """To the last good state, with half the learning rate from there on."""
+        saved, halvings = self._good(), self.progress.halvings + 1
         if halvings > _MOST_HALVINGS:
             raise ModelError(
                 f"the loss must fall, but explodes ({found}) though the learning rate was halved {_MOST_HALVINGS} times",
@@ -148,18 +150,26 @@ class Session:
             )
         updates, seconds = self.progress.updates, self._elapsed()
         self.progress = replace(saved.progress, updates=updates, seconds=seconds, halvings=halvings)
-        replace(saved, progress=self.progress).write(self.directory.path)
+        replace(saved, progress=self.progress).replace_last(self.directory.path)
         self.learner.restore(saved)
         self.carry, self.measured_from, self.speed = None, None, Speed()
         self._forget_since(self.progress.update)
+        loss, norm = (value if isfinite(value) else None for value in (found.loss, found.norm))  # JSON knows no NaN
         self.directory.add_metrics({
-            "kind": "back", "update": self.progress.update, "exploded": found.update, "loss": found.loss,
-            "gradient_norm": found.norm, "halvings": halvings,
+            "kind": "back", "update": self.progress.update, "exploded": found.update, "loss": loss,
+            "gradient_norm": norm, "halvings": halvings,
         })  # fmt: skip
         console.warn(
             f"the loss has exploded ({found}): back to update {self.progress.update}, with half the learning rate from there on"
         )
         self._tell(Order.BACK)
+
+    def _good(self) -> Checkpoint:
+        """The last saved state; the one before it where the loss was about to explode when it was saved."""
+        saved = self._saved()
+        if saved.progress.risen < _RISING:
+            return saved
+        return Checkpoint.read(self.directory.path, (PREVIOUS,)) or saved
 
     def _saved(self) -> Checkpoint:
         checkpoint = Checkpoint.read(self.directory.path)
@@ -288,7 +298,7 @@ class Session:
         )
         for line in samples.told(result.samples):
             console.say(line)
-        if progress.update > 2 * self.settings.training.warmup:  # before that every model looks bad
+        if progress.update > self.settings.training.warmup:  # before that every model looks bad
             for advice in result.advice:
                 console.warn(advice)
 

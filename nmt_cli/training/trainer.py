@@ -57,6 +57,9 @@ def run(request: Request) -> int:
     with locked(request.output):
         corpus = corpus_of(request)
         settings = settings_of(request, corpus)
+        if place is not None:  # the launcher has chosen
+            training = settings.training.model_copy(update={"workers": place.size})
+            settings = settings.model_copy(update={"training": training})
         task = TASKS[request.task](corpus)
         task.check(settings)  # again: the preset is known only now
         if place is None:

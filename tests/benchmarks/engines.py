@@ -65,7 +65,7 @@ def ask(request: Request, environment: dict[str, str]) -> Answer:
     """In a process of its own, with more in its environment. Raises Unavailable where it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.engines"], input=json.dumps(asdict(request)), capture_output=True,
-        encoding="utf-8", env={**os.environ, **environment}, check=False,
+        encoding="utf-8", env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment}, check=False,  # as nmt does
     )  # fmt: skip
     if done.returncode:
         raise Unavailable(" ".join(done.stderr.split())[-300:] or "it said nothing")

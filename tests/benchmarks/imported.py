@@ -13,6 +13,7 @@ environments of their own when they are first needed.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,7 @@ class Engine:
 
 def main(source: Path | None = None) -> None:
     """Print both tables."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of the workers, as nmt does
     for part in (_marian, lambda: _students(source)):
         try:
             part()
