@@ -141,6 +141,12 @@ def test_numpy_multiplies_with_one_thread_unless_told_otherwise(
     assert os.environ["OPENBLAS_NUM_THREADS"] == after
 
 
+def test_no_name_speaks_to_the_terminal(nmt: Nmt) -> None:
+    said = nmt("translate", "a\x1b[31m\nerror: b").stderr
+    assert said.startswith("error: a\\x1b[31m\\nerror: b must be a model directory")
+    assert said.count("\n") == 2
+
+
 def test_what_was_typed_is_compared_with_the_tree() -> None:
     """The comparison that looks back at all tests when they have run: see conftest."""
     everything = {(command, way) for command, ways in options() for way in ways}

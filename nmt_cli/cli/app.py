@@ -124,6 +124,8 @@ def _debug() -> None:
 
 
 def _leave(message: str, hint: str | None, code: int) -> NoReturn:
+    """What files and names brought into a message does not speak to the terminal, nor break the line."""
+    message = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message)
     print(f"error: {message}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
