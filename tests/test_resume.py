@@ -148,8 +148,10 @@ def test_updates_reach_over_the_ends_of_epochs(prepared: Path) -> None:
 
 
 @pytest.mark.usefixtures("stalled")
-def test_stopped_in_a_patience_window(prepared: Path, tmp_path: Path, stop: Stop) -> None:
-    words = options("transformer-tiny", 60, "training.validate_every=2", "training.patience=3")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stopped_in_a_patience_window(workers: int, prepared: Path, tmp_path: Path, stop: Stop) -> None:
+    settings = ("training.validate_every=2", "training.patience=3", f"training.workers={workers}")
+    words = options("transformer-tiny", 60, *settings)
     result = train(prepared, tmp_path / "straight", words)
     assert result.exit_code == 0
     plan = [record for record in records(tmp_path / "straight") if record["kind"] == "plan"]
