@@ -115,7 +115,7 @@ def test_a_damaged_last_state_falls_back_on_the_one_before(
     assert read(tmp_path).progress.update == 3
     said = capsys.readouterr().err
     assert said.startswith(f"warning: {last} must be a whole safetensors file, but is damaged")
-    assert said.endswith("; going on from the state before it, update 3\n")
+    assert said.endswith("; going on from the other state, update 3\n")
     last.unlink()
     assert read(tmp_path).progress.update == 3
 

@@ -12,7 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from nmt_cli.__main__ import main
-from nmt_cli.cli.app import app, application, typed
+from nmt_cli.cli.app import _leave, app, application, typed
 
 from .conftest import Nmt
 from .tree import COMMANDS, ROOT, options, untyped
@@ -141,10 +141,13 @@ def test_numpy_multiplies_with_one_thread_unless_told_otherwise(
     assert os.environ["OPENBLAS_NUM_THREADS"] == after
 
 
-def test_no_name_speaks_to_the_terminal(nmt: Nmt) -> None:
+def test_no_name_speaks_to_the_terminal(nmt: Nmt, capsys: pytest.CaptureFixture[str]) -> None:
     said = nmt("translate", "a\x1b[31m\nerror: b").stderr
     assert said.startswith("error: a\\x1b[31m\\nerror: b must be a model directory")
     assert said.count("\n") == 2
+    with pytest.raises(SystemExit):
+        _leave("a", "b\x1b\nc", 1)
+    assert capsys.readouterr().err == "error: a\nhint: b\\x1b\\nc\n"
 
 
 def test_what_was_typed_is_compared_with_the_tree() -> None:

@@ -242,7 +242,7 @@ def test_a_damaged_state_costs_only_the_work_since_the_one_before(
     result = train(prepared, model, options("transformer-tiny", *LONG))
     assert result.exit_code == 0
     assert "damaged" in result.stderr
-    assert "going on from the state before it, update 75" in result.stderr
+    assert "going on from the other state, update 75" in result.stderr
     for file in ("model.safetensors", "training/last.safetensors"):
         assert bits(model / file) == bits(long_run / file)
     assert records(model) == records(long_run)

@@ -20,7 +20,7 @@ from nmt_cli.corpus.batching import Batch
 from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.errors import ConfigError
 from nmt_cli.runs import processes
-from nmt_cli.runs.checkpoint import FOLDER, Checkpoint
+from nmt_cli.runs.checkpoint import FOLDER, PREVIOUS, Checkpoint
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import read_tensors
 from nmt_cli.runs.processes import context
@@ -250,10 +250,11 @@ def test_one_loss_that_is_no_number_costs_one_halving(
     assert Checkpoint.read(tmp_path / "model").progress.halvings == 1  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("workers", "damaged", "update"), [(1, False, 5), (2, False, 5), (1, True, 10)])
 def test_a_state_that_was_saved_while_the_loss_rose_is_not_gone_back_to(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workers: int, damaged: bool, update: int, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The running mean takes some updates to notice; the state before is good, and stays."""
+    """The running mean takes some updates to notice; the state before is good, and stays; or the last has to do."""
     steps, spoilt = loop.train, [True]
 
     def rising(*arguments: Any) -> Iterator[Step]:
@@ -262,14 +263,16 @@ def test_a_state_that_was_saved_while_the_loss_rose_is_not_gone_back_to(
 
     def back(session: Session, found: Diverged) -> None:
         spoilt[0] = False
+        if damaged:
+            (tmp_path / "model" / FOLDER / PREVIOUS).write_bytes(b"cut")
         go_back(session, found)
 
     go_back = Session._go_back
     monkeypatch.setattr(learner, "train", rising)
     monkeypatch.setattr(Session, "_go_back", back)
-    result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(16, 1, every=5))
+    result = run_nmt("train", prepared, "-o", tmp_path / "model", *words(16, workers, every=5))
     assert result.exit_code == 0, result.stderr
-    assert "back to update 5, with half the learning rate" in result.stderr, "not to 10, which was saved behind 8"
+    assert f"back to update {update}, with half the learning rate" in result.stderr, "10 was saved behind 8"
     (record,) = [each for each in ModelDirectory(tmp_path / "model").metrics() if each["kind"] == "back"]
     assert record["exploded"] > 10
 

@@ -124,12 +124,15 @@ def _debug() -> None:
 
 
 def _leave(message: str, hint: str | None, code: int) -> NoReturn:
-    """What files and names brought into a message does not speak to the terminal, nor break the line."""
-    message = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message)
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {_shown(message)}", file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"hint: {_shown(hint)}", file=sys.stderr)
     sys.exit(code)
+
+
+def _shown(said: str) -> str:
+    """What files and names brought into it does not speak to the terminal, nor break the line."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in said)
 
 
 def _version(wanted: bool) -> None:

@@ -35,5 +35,4 @@ def export(
     """
     from nmt_cli.interchange.export import Export, run
 
-    beside = model.resolve()
-    run(Export(model, to, output or beside.with_name(f"{beside.name}-{to}"), quantization, tuple(dev or ())))
+    run(Export(model, to, output, quantization, tuple(dev or ())))

@@ -41,9 +41,15 @@ class Export:
 
     model: Path
     to: str
-    output: Path
+    output: Path | None  # None: beside the model, by its name and the toolkit's
     quantization: str = EXACT
     dev: tuple[Path, ...] = ()  # files of text that it is proved on; none: the dev split of the model's own corpus
+
+    @property
+    def place(self) -> Path:
+        """Where it is written. ``to`` has to be a known name."""
+        model = self.model if self.model.name not in ("", "..") else self.model.resolve()
+        return self.output or model.with_name(f"{model.name}-{self.to}")
 
 
 def run(export: Export) -> None:
@@ -60,9 +66,9 @@ def run(export: Export) -> None:
         raise ConfigError(f"--quantization must be float32 or int8, but is '{export.quantization}'", known)
     directory = ModelDirectory.open(export.model).of_task("translate", "a translation model")
     _check_kind(directory, export.to, toolkit)
-    _check_output(export.output)
+    _check_output(export.place)
     toolkit.check()
-    with staged(export.output) as new, TemporaryDirectory() as workspace:
+    with staged(export.place) as new, TemporaryDirectory() as workspace:
         trial = Trial.of(directory, export.dev, Path(workspace))
         exact = new if export.quantization == EXACT else _made(Path(workspace) / EXACT)
         _write(directory, exact, export.to, EXACT)
@@ -72,7 +78,7 @@ def run(export: Export) -> None:
         if exact is not new:
             _write(directory, new, export.to, export.quantization)
             console.say(f"{export.quantization}: {toolkit.prove(directory, new, trial).likeness}")
-    console.say(f"next: nmt translate {export.output} --engine {export.to} < input.txt")
+    console.say(f"next: nmt translate {export.place} --engine {export.to} < input.txt")
 
 
 def _check_kind(directory: ModelDirectory, to: str, toolkit: Toolkit) -> None:

@@ -82,7 +82,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, model: Path, names: Sequence[str] = (LAST, PREVIOUS)) -> "Checkpoint | None":
-        """The last state that is whole, or None where there is none; of those that go by these ``names``.
+        """The first state that is whole of those that go by these ``names``, or None where there is none.
 
         Raises:
             ModelError: there are states, but none is whole.
@@ -104,7 +104,7 @@ class Checkpoint:
                 errors.append(str(error))
                 continue
             if errors:
-                console.warn(f"{errors[0]}; going on from the state before it, update {progress.update}")
+                console.warn(f"{errors[0]}; going on from the other state, update {progress.update}")
             return found
         if errors:
             raise ModelError(errors[0], "nmt train --restart begins anew")

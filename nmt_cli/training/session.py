@@ -9,7 +9,7 @@ from math import isfinite
 from nmt_cli import console
 from nmt_cli.errors import ModelError
 from nmt_cli.models.base import Carry
-from nmt_cli.runs.checkpoint import PREVIOUS, Checkpoint, Progress
+from nmt_cli.runs.checkpoint import LAST, PREVIOUS, Checkpoint, Progress
 from nmt_cli.runs.directory import ModelDirectory, weights_of
 from nmt_cli.runs.kept import Kept
 from nmt_cli.settings import Settings
@@ -169,7 +169,7 @@ class Session:
         saved = self._saved()
         if saved.progress.risen < _RISING:
             return saved
-        return Checkpoint.read(self.directory.path, (PREVIOUS,)) or saved
+        return Checkpoint.read(self.directory.path, (PREVIOUS, LAST)) or saved
 
     def _saved(self) -> Checkpoint:
         checkpoint = Checkpoint.read(self.directory.path)

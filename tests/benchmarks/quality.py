@@ -76,7 +76,7 @@ def _cut(language: str, *texts: Sequence[str]) -> list[list[str]]:
 
 def _mean(values: Sequence[float]) -> str:
     """With its interval."""
-    mean, reach = statistics.mean(values), _T[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
+    mean, reach = statistics.mean(values), _T[min(len(values), 8)] * statistics.stdev(values) / math.sqrt(len(values))
     return f"{mean:.1f} [{mean - reach:.1f}, {mean + reach:.1f}]"
 
 
