@@ -21,6 +21,7 @@ from nmt_cli.runs.files import read_tensors
 from nmt_cli.settings import read_toml
 from nmt_cli.training import learner, loop
 from nmt_cli.training.loop import Step
+from nmt_cli.training.session import Session
 from nmt_cli.training.tasks.base import Validation
 from nmt_cli.training.tasks.translate import Translate
 
@@ -279,3 +280,87 @@ def test_a_second_signal_ends_the_training_at_once(
     assert Checkpoint.read(model).progress.update == 5  # type: ignore[union-attr]
     assert train(prepared, model, words).exit_code == 0
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
+    """``killed(2, True)``: the second measurement of dev from now on is the end of the process, when it has been recorded."""
+    measure, record = Translate.validate, Session._record_validation
+
+    def set_end(number: int, recorded: bool) -> None:
+        left = [number]
+
+        def validate(*given: Any) -> Validation:
+            left[0] -= 1
+            if left[0] == 0 and not recorded:
+                raise KeyboardInterrupt
+            return measure(*given)
+
+        def note(*given: Any) -> None:
+            record(*given)
+            if left[0] == 0 and recorded:
+                left[0] = -1
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Translate, "validate", validate)
+        monkeypatch.setattr(Session, "_record_validation", note)
+
+    return set_end
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_is_lost_to_who_does_not_wait_for_a_measurement(
+    workers: int, recorded: bool, prepared: Path, tmp_path: Path, killed: Callable[[int, bool], None]
+) -> None:
+    """Neither of an ordinary one nor of the last, behind which no update comes."""
+    words, model = options("transformer-tiny", 12, f"training.workers={workers}", "training.keep=2"), tmp_path / "ended"
+    assert train(prepared, tmp_path / "straight", words).exit_code == 0
+    for number, update in ((2, 10), (2, 12)):  # the second time, the first measurement is the one that was due
+        killed(number, recorded)
+        result = train(prepared, model, words)
+        assert (result.exit_code, result.stderr.endswith("interrupted\n")) == (130, True)
+        progress = Checkpoint.read(model).progress  # type: ignore[union-attr]
+        assert (progress.update, progress.due) == (update, True)
+    result = train(prepared, model, words)
+    assert (result.exit_code, "going on from update 12" in result.stderr) == (0, True), result.stderr
+    check_same(tmp_path / "straight", model)
+
+
+@pytest.mark.usefixtures("stalled")
+def test_a_plan_is_made_again_behind_a_measurement_that_was_due(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = options("transformer-tiny", 60, "training.validate_every=2", "training.patience=1")
+    assert train(prepared, tmp_path / "straight", words).exit_code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "replace_last", ending_at(4, Checkpoint.replace_last))
+        assert train(prepared, tmp_path / "ended", words).exit_code == 130
+    assert [record["update"] for record in records(tmp_path / "ended") if record["kind"] == "plan"] == [4]
+    assert train(prepared, tmp_path / "ended", words).exit_code == 0
+    check_same(tmp_path / "straight", tmp_path / "ended")
+
+
+def ending_at(update: int, write: Callable[[Checkpoint, Path], None]) -> Callable[[Checkpoint, Path], None]:
+    def written(state: Checkpoint, model: Path) -> None:
+        if state.progress.update == update:
+            raise KeyboardInterrupt
+        write(state, model)
+
+    return written
+
+
+def test_a_signal_while_dev_is_measured_costs_no_further_update(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = Translate.validate
+
+    def interrupted(*given: Any) -> Validation:
+        signal.raise_signal(signal.SIGTERM)
+        return measure(*given)
+
+    monkeypatch.setattr(Translate, "validate", interrupted)
+    result = train(prepared, tmp_path / "model", options("transformer-tiny", 10))
+    assert (result.exit_code, "saved at update 5" in result.stderr) == (143, True)
+    progress = Checkpoint.read(tmp_path / "model").progress  # type: ignore[union-attr]
+    assert (progress.update, progress.due, progress.best_update) == (5, False, 5)

@@ -40,6 +40,7 @@ class Progress:
     nll: float | None = None  # likewise; with label smoothing it is not what is minimised
     gradient_norm: float | None = None  # likewise
     lowest: float = float("inf")  # of the running means
+    due: bool = False  # whether dev is still to be measured behind this update
 
     @property
     def risen(self) -> float:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.errors import ModelError
+from nmt_cli.models.base import Carry
 from nmt_cli.runs.checkpoint import Checkpoint
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.training.learner import Learner
-from nmt_cli.training.loop import Diverged, Step
+from nmt_cli.training.loop import Diverged
 from nmt_cli.training.tasks import TASKS
 from nmt_cli.training.tasks.base import Task
 from nmt_cli.training.team import Group, Order, Word
@@ -48,17 +49,21 @@ class Follower:
         if checkpoint is None:
             raise ModelError(f"{self.directory.path} must be a folder that all processes of the training see")
         self.learner.restore(checkpoint)
+        if checkpoint.progress.due:
+            self._listen(checkpoint.carry)
+            if self.word.order is not Order.GO:
+                return
         for step in self.learner.steps(checkpoint, lambda: self.word.updates):
-            self._listen(step)
+            self._listen(step.carry)
             if self.word.order is not Order.GO:
                 return
 
-    def _listen(self, step: Step) -> None:
+    def _listen(self, carry: Carry) -> None:
         """What is to be done behind a step, when everything has been done in which all take part."""
         self.word = self.team.hear()
         while self.word.order in (Order.GATHER, Order.MEASURE):
             if self.word.order is Order.GATHER:
-                self.team.gather(step.carry)
+                self.team.gather(carry)
             else:
                 self._measure()
             self.word = self.team.hear()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite
+from typing import Any
 
 from nmt_cli import console
 from nmt_cli.errors import ModelError
@@ -89,7 +91,7 @@ class Session:
             ModelError: the loss explodes however small the learning rate is made.
         """
         with console.progress("", self.clock.budget if self.clock else self.progress.updates) as bar:
-            while not self._over():
+            while self.progress.due or not self._over():
                 try:
                     self._learn(interruption, bar)
                     return
@@ -101,12 +103,19 @@ class Session:
         """From the saved state on."""
         checkpoint = self._saved()
         self._tell(Order.GO)
+        if checkpoint.progress.due:
+            self._make_up(checkpoint)
+            if self._over() or interruption.signal is not None:
+                self._tell(Order.STOP)
+                return
+            self._tell(Order.GO)
         for step in self.learner.steps(checkpoint, lambda: self.progress.updates):
             self._note(step)
             self._plan_by_clock()
             stopping = interruption.signal is not None  # read once: what is left is what was saved
             if step.update % self.settings.training.validate_every == 0 or self._over():
                 self._validate()
+                stopping = interruption.signal is not None
             elif stopping or time.monotonic() - self.saved_at > _SAVE_SECONDS:
                 self._save()
             if self.speed.updates == _MEASURED:
@@ -181,13 +190,19 @@ class Session:
         self.learner.team.tell(Word(order, self.progress.updates))
 
     def _forget_since(self, update: int) -> None:
-        """Of what was measured, keep what belongs to the updates up to this one; and the plan, where it stays in force."""
-        plan = {"kind": "plan", "updates": self.progress.updates}
-        self.directory.write_metrics(
-            record
-            for record in self.directory.metrics()
-            if record.get("update", 0) <= update or plan.items() <= record.items()
-        )
+        """Of what was measured, keep what belongs to the updates up to this one; and the plan, where it stays in force.
+
+        What the measurement of dev has said that is still due will be said again.
+        """
+        plan, due = {"kind": "plan", "updates": self.progress.updates}, self.progress.due
+
+        def stays(record: Mapping[str, Any]) -> bool:
+            if plan.items() <= record.items():
+                return True
+            at = record.get("update", 0)
+            return at < update or (at == update and (record["kind"] == "train" or not due))
+
+        self.directory.write_metrics(record for record in self.directory.metrics() if stays(record))
         Kept(self.directory.path).forget_since(update)
 
     def _over(self) -> bool:
@@ -226,13 +241,20 @@ class Session:
         console.say(f"update {self.progress.update}: the learning rate falls from here to update {planned} ({reason})")
 
     def _validate(self) -> None:
-        """Measure, record what was found, save the state."""
+        """Save, so that nothing is lost to whoever does not wait for the measurement; measure dev."""
+        self.progress = replace(self.progress, due=True)
+        self._make_up(self._save())
+
+    def _make_up(self, state: Checkpoint) -> None:
+        """Measure dev behind a saved state, record what was found, and put the state there that knows it."""
         started = time.monotonic()
         self._tell(Order.MEASURE)
         result, better = self._measure(self.learner.team)
         self._record_validation(result, better, time.monotonic() - started)
         self._plan_by_score()
-        self._save()
+        self.progress = replace(self.progress, due=False, seconds=self._elapsed())
+        replace(state, progress=self.progress).replace_last(self.directory.path)
+        self.saved_at = time.monotonic()
 
     def _measure(self, team: Team) -> tuple[Validation, bool]:
         """How good the weights are on dev, and whether they are the best so far; those are written, and the last few kept."""
@@ -263,15 +285,16 @@ class Session:
         })  # fmt: skip
         console.say(f"before the first update: {result.said}")
 
-    def _save(self) -> None:
+    def _save(self) -> Checkpoint:
         self._tell(Order.GATHER)
-        self._write(self.learner.team.gather(self.carry))
+        return self._write(self.learner.team.gather(self.carry))
 
-    def _write(self, carry: Carry) -> None:
+    def _write(self, carry: Carry) -> Checkpoint:
         self.progress = replace(self.progress, seconds=self._elapsed())
-        state = self.learner.state(self.progress)
-        replace(state, carry=carry).write(self.directory.path)
+        state = replace(self.learner.state(self.progress), carry=carry)
+        state.write(self.directory.path)
         self.saved_at = time.monotonic()
+        return state
 
     def _record_step(self, step: Step) -> None:
         self.directory.add_metrics({
