@@ -88,6 +88,11 @@ def test_what_is_recorded(classifier: Path) -> None:
     assert test["accuracy"] > 0.9, "else nothing below would be worth the looking"
     validation = [record for record in directory.metrics() if record["kind"] == "validation"]
     assert {"dev_accuracy", "dev_macro_f1", "dev_loss"} <= set(validation[0])
+    for record in validation:
+        assert len(record["samples"]) == 3
+        assert {sample[key] for sample in record["samples"] for key in ("output", "reference")} <= set(
+            directory.labels.names
+        )
 
 
 @pytest.mark.usefixtures("here")

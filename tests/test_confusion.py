@@ -100,3 +100,18 @@ def test_json_is_unrounded() -> None:
     assert found["labels"]["a"] == {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "texts": 2}
     assert (found["texts"], len(found["interval"])) == (3, 2)
     assert found["macro_f1"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("true", "said", "advice"),
+    [
+        ([0] * 50 + [1] * 50, [0] * 98 + [1] * 2, ["98 % of texts are labelled good, which 50 % are: "]),
+        ([1] * 10, [0] * 10, ["100 % of texts are labelled good, which 0 % are: "]),
+        ([0] * 50 + [1] * 50, [0] * 89 + [1] * 11, []),
+        ([0] * 95 + [1] * 5, [0] * 100, []),  # no more often than it is true
+        ([0, 1], [0, 1], []),
+    ],
+)
+def test_one_label_for_everything(true: list[int], said: list[int], advice: list[str]) -> None:
+    found = Confusion.of(("good", "bad"), true, said).advice
+    assert [each.startswith(start) for each, start in zip(found, advice, strict=True)] == [True] * len(advice)

@@ -111,7 +111,8 @@ def test_what_is_recorded(writer: Path) -> None:
         validation[0]
     )
     assert math.exp(validation[1]["dev_loss"]) == pytest.approx(validation[1]["dev_perplexity_per_token"])
-    assert [set(sample) for sample in validation[1]["samples"]] == [{"output", "source", "reference"}]
+    assert [set(sample) for sample in validation[1]["samples"]] == [{"output", "source", "reference"}] * 3
+    assert len({sample["output"] for sample in validation[1]["samples"]}) > 1, "each is drawn for itself"
     assert validation[1]["dev_perplexity_per_word"] < validation[0]["dev_perplexity_per_word"] < 5000
     assert not (writer / "labels.txt").exists()
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from nmt_cli.console import aligned, width
 
 _MOST = 10  # confusions that are shown of a matrix that is too wide
+_COLLAPSED = 0.9  # of all texts: a label that is said so often
+_TRUE = 1.2  # times as often as it is true, is said whatever the text
 _Z = 1.96  # standard errors to either side of a 95 % interval
 
 
@@ -82,6 +84,18 @@ class Confusion:
         names, wrong = self.names, np.argwhere(self.table).tolist()
         found = [(names[true], names[said], int(self.table[true, said])) for true, said in wrong if true != said]
         return sorted(found, key=lambda each: -each[2])
+
+    @property
+    def advice(self) -> list[str]:
+        """A sentence where one label is said of nearly everything, which the accuracy alone need not show."""
+        place = int(self.table.sum(0).argmax())
+        said, true = (self.table.sum(axis)[place] / self.texts for axis in (0, 1))
+        if said < _COLLAPSED or said < _TRUE * true:
+            return []
+        return [
+            f"{100 * said:.0f} % of texts are labelled {self.names[place]}, which {100 * true:.0f} % are: little training, "
+            "a learning rate that is too high, or labels that stand beside the wrong texts"
+        ]
 
     def lines(self) -> list[str]:
         """For a person: the figures, a table of the labels, the confusion matrix or, where it is too wide, the worst of it."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt_cli import console
 from nmt_cli.corpus.batching import LabelledBatch
 from nmt_cli.corpus.columns import called
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
@@ -22,6 +24,7 @@ from nmt_cli.models.base import Model
 from nmt_cli.models.classifier import Classifier
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import Settings, TrainingSettings
+from nmt_cli.training.samples import Sample, to_watch
 from nmt_cli.training.stream import Reader, RowReader, epochs_of
 from nmt_cli.training.tasks.base import (
     Measuring,
@@ -69,15 +72,21 @@ class Classify:
         nll = -float(log_probs[np.arange(len(true)), true].mean())
         found = self._confusion(true, log_probs)
         accuracy = 100 * found.accuracy
-        figures = {"dev_loss": nll, "dev_accuracy": found.accuracy, "dev_macro_f1": found.macro_f1}
-        said = f"dev accuracy {accuracy:.2f}  loss {nll:.3f}"
-        return Validation(accuracy - 1e-6 * nll, f"dev accuracy {accuracy:.1f}", said, figures)
+        texts, names = self.corpus.dev["text"].all_texts(), found.names
+        said = log_probs.argmax(1)
+        samples = [Sample(names[said[place]], texts[place], names[true[place]]) for place in to_watch(texts)]
+        figures = {
+            "dev_loss": nll, "dev_accuracy": found.accuracy, "dev_macro_f1": found.macro_f1,
+            "samples": list(map(asdict, samples)),
+        }  # fmt: skip
+        headline, line = f"dev accuracy {accuracy:.1f}", f"dev accuracy {accuracy:.2f}  loss {nll:.3f}"
+        return Validation(accuracy - 1e-6 * nll, headline, line, figures, tuple(samples), tuple(found.advice))
 
     def report(self, directory: ModelDirectory) -> Report:
         """Accuracy on test."""
         found = self._confusion(_true(self.corpus.test), _log_probs(directory.model(), self.corpus.test))
         said = (f"test, {found.texts:,} texts:", *(f"  {line}" if line else "" for line in found.lines()))
-        return Report(said, {"test": found.to_json()}, next="nmt classify {model} < lines.txt")
+        return Report(said, {"test": found.to_json()}, tuple(found.advice), next="nmt classify {model} < lines.txt")
 
     @staticmethod
     def evaluate(directory: ModelDirectory, files: Sequence[str], measuring: Measuring) -> Confusion:
@@ -92,8 +101,11 @@ class Classify:
                 true.append(classifier.labels.id_of(label, f"{name}:{number}"))
         if not texts:
             raise DataError(f"{name} must have labelled texts, but all its lines are blank")
-        said = [int(found.log_probs.argmax()) for found in classifier.stream(texts)]
-        return Confusion.of(classifier.labels.names, true, said)
+        said = [int(each.log_probs.argmax()) for each in classifier.stream(texts)]
+        found = Confusion.of(classifier.labels.names, true, said)
+        for advice in found.advice:
+            console.warn(advice)
+        return found
 
     def _confusion(self, true: NDArray[np.int64], log_probs: NDArray[np.float64]) -> Confusion:
         names = () if self.corpus.labels is None else self.corpus.labels.names

@@ -37,7 +37,7 @@ from nmt_cli.training.tasks.base import Measuring, Quality, Report, Rule, Valida
 from nmt_cli.training.team import Share, Team
 
 _BATCH_TOKENS = 2048
-_LINE = Wish(longest=40, head=Head(temperature=0.8))  # with the same luck each time
+_LINES = Wish(samples=3, longest=40, head=Head(temperature=0.8))  # with the same luck each time
 _DEV_STREAMS = 16  # dev is read as so many streams: hardly another figure, and several times faster
 
 
@@ -76,13 +76,13 @@ class LanguageModelling:
         return StreamReader(self.corpus.train["text"], streams, settings.window, share)
 
     def validate(self, model: Model, settings: Settings, team: Team) -> Validation:
-        """Perplexity on dev, and a line that the model writes."""
+        """Perplexity on dev, and lines that the model writes."""
         del team
         language_model = cast("LanguageModel[Any]", model)
         found = self._measure(language_model, self.corpus.dev, settings, _DEV_STREAMS)
         said = f"dev perplexity {found.per_token:.2f} a token, {found.per_word:.2f} a word"
         loss = found.nll / found.tokens
-        samples = [Sample(each.text) for each in Generator(self.corpus.tokenizer, language_model).write(_LINE)]
+        samples = [Sample(each.text) for each in Generator(self.corpus.tokenizer, language_model).write(_LINES)]
         figures = {f"dev_{name}": value for name, value in found.to_json().items()}
         figures |= {"dev_loss": loss, "samples": list(map(asdict, samples))}
         return Validation(-loss, f"dev perplexity {found.per_token:.1f}", said, figures, tuple(samples))
