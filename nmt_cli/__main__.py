@@ -8,6 +8,10 @@ def main() -> None:
     """What stands before the command line itself, which takes a tenth of a second to load and may be interrupted there."""
     # NumPy multiplies small matrices; with a thread on each core it would wait for the cores that others use.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded, here and in all workers
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # as some start what nobody listens to
+            descriptor = os.open(os.devnull, os.O_RDWR)  # gets the number that is free, so that no other file does
+            setattr(sys, name, os.fdopen(descriptor, "r" if number == 0 else "w", encoding="utf-8"))
     try:
         from nmt_cli.cli.app import main as run
 

@@ -31,10 +31,13 @@ def console() -> Console:
         encoding = "utf-8"
 
         def write(self, text: str) -> int:
-            return sys.stderr.write(text)
+            with _left_alone():
+                sys.stderr.write(text)
+            return len(text)
 
         def flush(self) -> None:
-            sys.stderr.flush()
+            with _left_alone():
+                sys.stderr.flush()
 
         def isatty(self) -> bool:
             return sys.stderr.isatty()
@@ -43,6 +46,17 @@ def console() -> Console:
             return sys.stderr.fileno()
 
     return Console(file=Stderr(), highlight=False, soft_wrap=True)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _left_alone() -> Iterator[None]:
+    """Who does not listen any more does not stop the work: from then on nobody is talked to."""
+    try:
+        yield
+    except BrokenPipeError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def say(message: str = "", *, style: str | None = None) -> None:

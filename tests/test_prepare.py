@@ -1,5 +1,7 @@
 """Preparing a corpus: what is refused, what is dropped, how it is split, what it costs."""
 
+import errno
+import gzip
 import random
 import subprocess
 import sys
@@ -10,12 +12,15 @@ import numpy as np
 import pytest
 
 from nmt_cli.corpus.checks import parting_line
+from nmt_cli.corpus.columns import side_by_side
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
 from nmt_cli.corpus.encoding import Encoding
+from nmt_cli.corpus.files import language_of
 from nmt_cli.corpus.pairs import PairFiles
 from nmt_cli.corpus.prepare import Inputs, check_output, prepare
 from nmt_cli.corpus.report import Report
 from nmt_cli.corpus.split import SmallestHashes, held_out_size
+from nmt_cli.corpus.staging import check_place, staged
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.settings import DataSettings
 from nmt_cli.text.subword import learn
@@ -346,6 +351,7 @@ def test_an_interrupted_write_leaves_what_was_there(
 _PEAK = """
 import resource, sys
 from pathlib import Path
+from nmt_cli.corpus.files import language_of
 from nmt_cli.corpus.pairs import PairFiles
 from nmt_cli.corpus.prepare import Inputs, prepare
 from nmt_cli.settings import DataSettings
@@ -380,3 +386,47 @@ def test_multi30k(tmp_path: Path, corpora: Path) -> None:
     assert 7_500 <= report.vocabulary <= 8_500
     assert report.dropped == {"source also in dev or test": 1}
     assert [report.splits[name].rows for name in ("train", "dev", "test")] == [28_999, 1_014, 1_000]
+
+
+def test_what_is_written_as_a_whole_comes_back_where_it_was_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between the two renamings, of the old folder away and of the new one to its place."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").touch()
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), staged(tmp_path / "out") as new:
+        (new / "fresh").touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/old"]
+
+
+def test_no_folder_takes_the_place_of_a_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path)
+    with pytest.raises(ConfigError, match="must be a folder that can be replaced, but is a mounted disk"):
+        check_place(tmp_path)
+    check_place(tmp_path / "in_it")
+
+
+def test_a_full_disk_says_what_was_written(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space") as found, staged(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert found.value.filename == str(tmp_path / "out")
+
+
+def test_what_is_wrong_with_a_file_is_not_said_of_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"one\ntwo\n")[:-6])
+    (tmp_path / "b").write_text("eins\nzwei\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"a\.gz must be a whole archive"):
+        list(side_by_side([str(tmp_path / "a.gz"), str(tmp_path / "b")]))
+
+
+@pytest.mark.parametrize("suffix", ["src", "tgt", "ref", "hyp", "log"])
+def test_a_side_is_no_language(suffix: str) -> None:
+    assert language_of(Path(f"train.{suffix}")) is None

@@ -452,3 +452,81 @@ def test_one_training_at_a_time(own: Path, small: Path, nmt: Nmt, more: tuple[st
         assert "is being trained by another process" in result.stderr
         assert before == ((own / "model.safetensors").read_bytes(), (own / "manifest.json").read_bytes())
     assert "is being trained" not in nmt(*words).stderr
+
+
+@pytest.mark.usefixtures("here")
+def test_what_lies_in_a_folder_of_another_purpose_stays(nmt: Nmt) -> None:
+    """A prepared corpus does not make a model directory of the folder that it lies in, nor does a list of words."""
+    Path("mine/training").mkdir(parents=True)
+    for name in ("training/raw.en", "words.txt", "config.toml", "thesis.tex"):
+        (Path("mine") / name).write_text("mine", encoding="utf-8")
+    assert nmt("preprocess", "a.en", "a.de", "-o", "mine/corpus").exit_code == 0
+    before = contents(Path("mine"))
+    for words in ([], ["--restart"]):
+        refused = nmt("train", "mine/corpus", "-o", "mine", *QUICK, *words)
+        assert (refused.exit_code, "mine must be empty or a model directory" in refused.stderr) == (2, True)
+    assert contents(Path("mine")) == before
+
+
+@pytest.mark.usefixtures("here")
+def test_a_restart_takes_away_what_is_of_the_training_and_nothing_else(nmt: Nmt) -> None:
+    trained_here(nmt, "--set", "training.keep=2")
+    for name in ("notes.txt", "training/notes.txt"):
+        (Path("m") / name).write_text("mine", encoding="utf-8")
+    assert nmt("train", "a.de", "--task", "lm", "-o", "m", *brief("lm-rnn", 3), "--restart").exit_code == 0
+    assert {path.name for path in Path("m/training").iterdir()} == {
+        "last.safetensors",
+        "previous.safetensors",
+        "notes.txt",
+    }
+    assert Path("m/notes.txt").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_model_of_another_task_takes_the_place_of_a_classifier(nmt: Nmt, small: Path) -> None:
+    labelled = ("train", small / "kinds.tsv", "--task", "classify", "-o", "m", *brief("classify-birnn", 3))
+    assert nmt(*labelled).exit_code == 0
+    result = nmt("train", "a.en", "a.de", "-o", "m", *QUICK, "--restart")
+    assert result.exit_code == 0, result.stderr
+    assert nmt("translate", "m", input="a\n").exit_code == 0
+
+
+@pytest.mark.usefixtures("here")
+def test_other_text_leaves_a_model_whose_corpus_was_deleted(nmt: Nmt) -> None:
+    trained_here(nmt)
+    shutil.rmtree("m/corpus")
+    before = contents(Path("m"))
+    refused = nmt("train", "a.de", "a.en", "--languages", "en-de", "-o", "m", *QUICK)
+    assert (refused.exit_code, "m was begun with other data: a.de is not the same text" in refused.stderr) == (1, True)
+    assert contents(Path("m")) == before
+    assert nmt(*TRAIN).exit_code == 0
+
+
+@pytest.mark.usefixtures("here")
+def test_a_vocabulary_that_the_text_does_not_give_is_no_other_one(nmt: Nmt) -> None:
+    words = (*TRAIN, "--set", "data.vocabulary=30000")
+    assert nmt(*words).exit_code == 0
+    assert (ModelDirectory.open(Path("m")).settings.data.vocabulary or 0) < 30_000
+    again = nmt(*words)
+    assert (again.exit_code, "m is a finished model" in again.stderr) == (0, True), again.stderr
+    other = nmt(*TRAIN, "--set", "data.vocabulary=20000")
+    assert (other.exit_code, "data.vocabulary: " in other.stderr) == (1, True)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_corpus_of_an_earlier_training_is_not_the_models_own(nmt: Nmt) -> None:
+    """Its dev may be what the model has learnt from."""
+    trained_here(nmt, "--set", "training.keep=2")
+    assert nmt("preprocess", "a.en", "a.de", "-o", "c", "--tokenizer", "m", "--max-length", 40).exit_code == 0
+    assert nmt("train", "c", "-o", "m", *QUICK, "--set", "training.keep=2", "--restart").exit_code == 0
+    for words in (("shortlist", "m"), ("average", "m", "-o", "mean")):
+        refused = nmt(*words)
+        assert (refused.exit_code, "m holds no corpus of its own" in refused.stderr) == (1, True), refused.stderr
+
+
+@pytest.mark.usefixtures("here")
+def test_a_table_in_front_of_the_corpus(nmt: Nmt) -> None:
+    sides = [Path(name).read_text(encoding="utf-8").split("\n")[:20] for name in ("a.en", "a.de")]
+    Path("dev.en-de.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in zip(*sides, strict=True)), encoding="utf-8")
+    result = nmt("train", "--dev", "dev.en-de.tsv", "a.en", "a.de", "-o", "m", *QUICK)
+    assert result.exit_code == 0, result.stderr

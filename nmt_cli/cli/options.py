@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from nmt_cli.corpus.files import ARCHIVES
 from nmt_cli.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -35,6 +37,14 @@ UnitsOption = Annotated[
 ]
 
 
+_TABLE = re.compile(rf"\.tsv({'|'.join(map(re.escape, ARCHIVES))})?$")
+
+
+def _may_be_file(word: str) -> bool:
+    """No other option, and no folder, as those that ``nmt average`` takes."""
+    return not word.startswith("-") and not Path(word).is_dir()
+
+
 class CorpusCommand(TyperCommand):
     """A command whose ``--dev`` and ``--test`` take as many files as a set of its task has: ``--dev dev.en dev.de``."""
 
@@ -44,11 +54,12 @@ class CorpusCommand(TyperCommand):
         known = tuple(f"{option}=" for option in ("--task", *sets))
         args = [part for word in args for part in (word.split("=", 1) if word.startswith(known) else [word])]
         task = args[args.index("--task") + 1] if "--task" in args[:-1] else DEFAULT_TASK
-        files = 2 if task == DEFAULT_TASK else 1
+        columns = 2 if task == DEFAULT_TASK else 1
         spread: list[str] = []
         while args:
             word, *args = args
-            given = list(takewhile(lambda name: not name.startswith("-"), args[:files])) if word in sets else []
+            files = 1 if args and _TABLE.search(args[0]) else columns
+            given = list(takewhile(_may_be_file, args[:files])) if word in sets else []
             args = args[len(given) :]
             spread += [part for name in given for part in (word, name)] or [word]
         return super().parse_args(ctx, spread)

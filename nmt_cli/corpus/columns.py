@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from itertools import zip_longest
 
 from nmt_cli.corpus.reader import STDIN, open_bytes, strict_lines
@@ -23,7 +23,7 @@ def side_by_side(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """
     check_stdin(names)
     with ExitStack() as stack:
-        columns = [strict_lines(stack.enter_context(open_bytes(name)), called(name)) for name in names]
+        columns = [stack.enter_context(closing(_lines(name))) for name in names]
         number = 0
         for number, row in enumerate(zip_longest(*columns), 1):
             if None in row:
@@ -34,6 +34,12 @@ def side_by_side(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
             yield row
         if number == 0:
             check_numbers([(name, 0) for name in names])
+
+
+def _lines(name: str) -> Generator[str]:
+    """Each file by itself, so that what is wrong with one is not said of another."""
+    with open_bytes(name) as stream:
+        yield from strict_lines(stream, called(name))
 
 
 def check_stdin(names: Sequence[str]) -> None:

@@ -80,6 +80,7 @@ class PreparedCorpus:
     columns: tuple[str, ...]
     languages: tuple[str, ...]
     settings: DataSettings  # as resolved: ``vocabulary`` is the size of the tokenizer
+    asked: int | None  # the size that was asked for; None: the data was to choose it
     checksum: str  # blake2b of all splits and the tokenizer
     inputs: dict[str, str]  # blake2b of the raw files: see ``input_checksums``
     train: Dataset
@@ -98,7 +99,7 @@ class PreparedCorpus:
             settings = DataSettings.model_validate(manifest["settings"])
             splits = [Dataset(folder, name, dict.fromkeys(columns, kind)) for name in ("train", "dev", "test")]
             languages, inputs = tuple(manifest["languages"]), dict(manifest["inputs"])
-            return cls(folder, columns, languages, settings, manifest["checksum"], inputs, *splits)
+            return cls(folder, columns, languages, settings, manifest["asked"], manifest["checksum"], inputs, *splits)
         except (FileNotFoundError, NotADirectoryError):
             raise DataError(f"{folder} must be a prepared corpus, but holds no {MANIFEST}", _AGAIN) from None
         except (ValueError, KeyError, TypeError):

@@ -45,4 +45,5 @@ def dev_alone(
     if not written.counts.rows:
         raise DataError(f"{files.name} must hold {files.noun}s, but none of its {rows.lines:,} lines is left")
     dev = Dataset(folder, "dev", dict.fromkeys(files.columns, id_type(tokenizer.size)))
-    return PreparedCorpus(folder, files.columns, languages, settings, written.checksum, {}, dev, dev, dev)
+    size = settings.vocabulary
+    return PreparedCorpus(folder, files.columns, languages, settings, size, written.checksum, {}, dev, dev, dev)

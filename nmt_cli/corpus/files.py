@@ -10,7 +10,9 @@ from nmt_cli.registry import Registry
 ARCHIVES = (".gz", ".xz", ".zst")
 CODE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 """A language."""
-_NO_LANGUAGE = frozenset({"txt", "tsv", "csv", "dat", "raw", "tok", "bpe", "out", "bak"})
+_NO_LANGUAGE = frozenset({
+    "txt", "tsv", "csv", "dat", "raw", "tok", "bpe", "out", "bak", "log", "src", "tgt", "trg", "ref", "hyp", "sys",
+})  # fmt: skip
 
 ANY_UNITS = ("subword", "word", "character")
 

@@ -116,7 +116,7 @@ def prepare(
         if found is not None and labels is not None:
             labels.check_same(found, inputs.train.name)
         tokenizer = tokenizer or _learn(parts["train"], columns, settings)
-        settings = settings.model_copy(update={"vocabulary": tokenizer.size})
+        asked, settings = settings.vocabulary, settings.model_copy(update={"vocabulary": tokenizer.size})
         tokenizer.save(new)
         files = [tokenizer.file]
         if found is not None:
@@ -126,7 +126,8 @@ def prepare(
         written = {name: encoding.write(parts[name], new / name, LengthFilter.of(settings)) for name in SPLITS}
         report = _report(inputs, tokenizer.size, spooled, written)
         checksums = {name: split.checksum for name, split in written.items()}
-        manifest = _manifest(inputs, settings, report, checksums | {name: file_checksum(new / name) for name in files})
+        checksums |= {name: file_checksum(new / name) for name in files}
+        manifest = _manifest(inputs, settings, asked, report, checksums)
         (new / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return report
 
@@ -238,12 +239,15 @@ def _report(inputs: Inputs, vocabulary: int, spooled: Mapping[str, Spool], writt
     return Report(inputs.resolved_languages(), noun, vocabulary, read, dict(dropped), counts)
 
 
-def _manifest(inputs: Inputs, settings: DataSettings, report: Report, checksums: dict[str, str]) -> dict[str, Any]:
+def _manifest(
+    inputs: Inputs, settings: DataSettings, asked: int | None, report: Report, checksums: dict[str, str]
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "columns": inputs.train.columns,
         "languages": report.languages,
         "settings": settings.model_dump(),
+        "asked": asked,
         "report": report.to_json(),
         "inputs": input_checksums(inputs),
         "checksums": checksums,

@@ -13,7 +13,7 @@ import torch
 
 from nmt_cli.console import count
 from nmt_cli.corpus.batching import Batch, Sequences
-from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.corpus.dev import dev_alone
 from nmt_cli.corpus.files import FILES
 from nmt_cli.corpus.limits import LengthLimit
@@ -21,7 +21,8 @@ from nmt_cli.errors import ModelError
 from nmt_cli.evaluation.metrics import each_score
 from nmt_cli.inference.translator import Engine, Piece, Searched
 from nmt_cli.models.base import Decodable
-from nmt_cli.runs.directory import CORPUS, ModelDirectory
+from nmt_cli.runs.corpora import own_corpus
+from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.text.tokenizer import EOS
 
@@ -167,8 +168,8 @@ def _of_text(directory: ModelDirectory, dev: Sequence[Path], folder: Path) -> li
         room.mkdir()
         kind, data, languages = FILES["translate"], directory.settings.data, directory.manifest.languages
         corpus = dev_alone(kind(tuple(dev)), room, data, directory.tokenizer, None, languages)
-    elif is_prepared(directory.path / CORPUS):
-        corpus = PreparedCorpus.open(directory.path / CORPUS)
+    elif (own := own_corpus(directory)) is not None:
+        corpus = PreparedCorpus.open(own)
     else:
         return []
     sides = [corpus.dev[side] for side in ("source", "target")]

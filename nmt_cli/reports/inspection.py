@@ -10,7 +10,7 @@ from torch.nn import Parameter
 
 from nmt_cli.console import aligned
 from nmt_cli.corpus.columns import called
-from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.corpus.files import FILES, LABEL
 from nmt_cli.corpus.labelled import labelled
 from nmt_cli.corpus.reader import STDIN
@@ -19,7 +19,8 @@ from nmt_cli.evaluation.texts import read
 from nmt_cli.reports import flow
 from nmt_cli.reports.chart import LineChart
 from nmt_cli.reports.contestant import Contestant
-from nmt_cli.runs.directory import CORPUS, ModelDirectory
+from nmt_cli.runs.corpora import own_corpus
+from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.text.normalize import normalize
 from nmt_cli.training.gradient_flow import gradient_flow
 
@@ -82,8 +83,8 @@ def _text(directory: ModelDirectory, paths: Sequence[Path]) -> list[Sequence[str
     if paths:
         rows = [row for row in kind(tuple(paths)).read() if any(row)]
         return [[row[place] for row in rows] for place in columns]
-    folder = directory.path / CORPUS
-    if not is_prepared(folder):
+    folder = own_corpus(directory)
+    if folder is None:
         raise DataError(
             f"{directory.path} holds no corpus of its own: text must be given",
             f"nmt inspect {directory.path} FILE... --gradient-flow",

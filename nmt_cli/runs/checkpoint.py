@@ -18,7 +18,7 @@ from nmt_cli.errors import ModelError
 from nmt_cli.runs.files import read_tensors, write_tensors
 
 FOLDER = "training"
-LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
+LAST, PREVIOUS, NEXT = "last.safetensors", "previous.safetensors", "next.safetensors"
 _STATE = "state"
 
 
@@ -73,7 +73,7 @@ class Checkpoint:
         """Beside the others."""
         folder = model / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / "next.safetensors"
+        beside = folder / NEXT
         named = {f"weights.{name}": value for name, value in self.weights.items()}
         named |= {f"optimizer.{name}": value for name, value in self.optimizer.items()}
         named |= {f"average.{name}": value for name, value in self.average.items()}

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nmt_cli.corpus.dataset import PreparedCorpus
+from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
 from nmt_cli.corpus.files import FILES
 from nmt_cli.errors import DataError
-from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.directory import CORPUS, ModelDirectory
 from nmt_cli.runs.vocabulary import Vocabulary
+
+
+def own_corpus(directory: ModelDirectory) -> Path | None:
+    """Where a model still holds what it was trained on; a corpus of an earlier training in its place is none."""
+    folder = directory.path / CORPUS
+    held = is_prepared(folder) and PreparedCorpus.open(folder).checksum == directory.manifest.corpus
+    return folder if held else None
 
 
 def corpus_for(directory: ModelDirectory, folder: Path, otherwise: str = "") -> PreparedCorpus:

@@ -23,6 +23,7 @@ from typing import Any
 
 from torch import Tensor
 
+from nmt_cli.corpus.staging import named
 from nmt_cli.errors import ConfigError, ModelError, NMTError
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.models.base import Model
@@ -167,7 +168,8 @@ class ModelDirectory:
 
     def add_metrics(self, record: Mapping[str, Any]) -> None:
         """One record more."""
-        with open(self.path / METRICS, "a", encoding="utf-8") as stream:
+        path = self.path / METRICS
+        with named(path), open(path, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
 
 

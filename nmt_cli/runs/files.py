@@ -1,6 +1,5 @@
 """Files that appear whole or not at all: written beside their place, flushed to the disk, renamed."""
 
-import errno
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,18 +13,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from nmt_cli.corpus.staging import named
 from nmt_cli.errors import DataError, ModelError
 
 _METADATA = "nmt"
 """Our one key in the file: safetensors writes several in any order, and equal models shall be equal files."""
 _CHECKSUM = "blake2b"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write or replace a file; whatever happens meanwhile, either the old or the new one is there."""
     beside = path.with_name(f".{path.name}.new")
-    with _named(path), open(beside, "wb") as stream:
+    with named(path), open(beside, "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
@@ -66,27 +65,16 @@ def output(path: Path) -> Iterator[BinaryIO]:
     check_output(path)
     place = path.resolve()
     if path.exists() and not path.is_file():
-        with _named(path), open(path, "wb") as stream:
+        with named(path), open(path, "wb") as stream:
             yield stream
         return
     beside = place.with_name(f".{place.name}.new")
     try:
-        with _named(path), open(beside, "wb") as stream:
+        with named(path), open(beside, "wb") as stream:
             yield stream
         os.replace(beside, place)
     finally:
         beside.unlink(missing_ok=True)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """An error that comes while it is written says which file; a full disk does not know."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno in _NO_ROOM:
-            error.filename = str(path)
-        raise
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """The manifest of a model: where it comes from and what it is for."""
 
 import json
+import os
 import platform
 import shlex
 import sys
@@ -69,7 +70,8 @@ class Manifest:
 
 def command_line() -> str:
     """What was typed, or can be: whoever ran it otherwise, by ``python -m nmt_cli`` or torchrun, may type this too."""
-    return shlex.join(["nmt", *sys.argv[1:]])
+    words = [os.fsencode(word).decode("utf-8", "backslashreplace") for word in sys.argv[1:]]  # a name need not be UTF-8
+    return shlex.join(["nmt", *words])
 
 
 def _versions() -> dict[str, str]:

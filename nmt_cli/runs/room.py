@@ -7,8 +7,14 @@ from pathlib import Path
 from nmt_cli.corpus.dataset import is_prepared
 from nmt_cli.corpus.staging import check_place
 from nmt_cli.errors import ConfigError
-from nmt_cli.runs.directory import CORPUS
+from nmt_cli.runs.checkpoint import FOLDER
+from nmt_cli.runs.directory import CONFIG, CORPUS, METRICS, WEIGHTS
+from nmt_cli.runs.manifest import FILE as MANIFEST
+from nmt_cli.text.labels import FILE as LABELS
 from nmt_cli.text.units import UNITS
+
+_BEGUN = {CONFIG, CORPUS, METRICS, WEIGHTS, FOLDER, LABELS}
+"""What a training that was killed may leave, beside the vocabulary, before there is a manifest."""
 
 
 def check_room(folder: Path) -> None:
@@ -19,10 +25,19 @@ def check_room(folder: Path) -> None:
         raise ConfigError(f"{folder} must be a folder for the model, but is a file")
     # what begins so is of a killed preparation
     entries = [entry for entry in folder.iterdir() if not entry.name.startswith(f".{CORPUS}.")]
-    ours = any((folder / UNITS[name].file).is_file() for name in UNITS) or is_prepared(folder / CORPUS)
-    if entries and (is_prepared(folder) or not ours):
+    if entries and (is_prepared(folder) or not _ours(folder, {entry.name for entry in entries})):
         what = "a prepared corpus" if is_prepared(folder) else "something else"
         raise ConfigError(f"{folder} must be empty or a model directory, but is {what}", "-o names another folder")
+
+
+def _ours(folder: Path, names: set[str]) -> bool:
+    """A model, beside which other things may lie; or what a training leaves that was killed early, and nothing else."""
+    vocabulary = {UNITS[name].file for name in UNITS if (folder / UNITS[name].file).is_file()}
+    if MANIFEST in names and (vocabulary or METRICS in names):
+        return True
+    if names == {CORPUS}:
+        return is_prepared(folder / CORPUS)
+    return bool(vocabulary) and names - vocabulary <= _BEGUN
 
 
 def check_free(folder: Path, force: bool) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nmt_cli import console
-from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.corpus.dev import dev_alone
 from nmt_cli.corpus.files import FILES
 from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.corpus.staging import staged
 from nmt_cli.errors import ConfigError, DataError, ModelError
 from nmt_cli.runs import processor
-from nmt_cli.runs.corpora import corpus_for
-from nmt_cli.runs.directory import CORPUS, WEIGHTS, ModelDirectory, build, load_weights
+from nmt_cli.runs.corpora import corpus_for, own_corpus
+from nmt_cli.runs.directory import WEIGHTS, ModelDirectory, build, load_weights
 from nmt_cli.runs.kept import Kept
 from nmt_cli.runs.lock import locked
 from nmt_cli.runs.manifest import command_line
@@ -121,7 +121,7 @@ def _own_corpus(directories: Sequence[ModelDirectory]) -> Path:
                 f"{first.path} and {other.path} were trained on different text, and what is dev to one may have taught the other",
                 "--dev names files that are new to all of them, or --corpus a prepared folder",
             )
-    found = next((each.path / CORPUS for each in directories if is_prepared(each.path / CORPUS)), None)
+    found = next((folder for each in directories if (folder := own_corpus(each)) is not None), None)
     if found is None:
         raise DataError(
             f"{first.path} holds no corpus of its own: dev must be given",

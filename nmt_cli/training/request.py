@@ -5,7 +5,7 @@ Whatever is refused is refused before any work is done and before anything of an
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,12 +15,16 @@ from nmt_cli.corpus.files import FILES
 from nmt_cli.corpus.prepare import Inputs, check_output, input_checksums, prepare
 from nmt_cli.errors import ConfigError, DataError, ModelError
 from nmt_cli.models import ARCHITECTURES
-from nmt_cli.runs.checkpoint import FOLDER
+from nmt_cli.runs.checkpoint import FOLDER, LAST, NEXT, PREVIOUS
 from nmt_cli.runs.directory import CORPUS, WEIGHTS
+from nmt_cli.runs.kept import Kept
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest, command_line
 from nmt_cli.runs.origin import Origin
+from nmt_cli.runs.shortlist import FILE as SHORTLIST
 from nmt_cli.settings import DataSettings, Settings, Table, check, differences, merge, resolve, shortened
+from nmt_cli.text.labels import FILE as LABELS
+from nmt_cli.text.units import UNITS
 from nmt_cli.training import autopilot
 from nmt_cli.training.presets import preset
 from nmt_cli.training.pretrained import Pretrained
@@ -101,10 +105,13 @@ def check_beginning(request: Request) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove what an earlier training left, the manifest first: a folder without one is never gone on from."""
-    for name in (MANIFEST, WEIGHTS):
+    """Remove what an earlier training left, and nothing else; the manifest first: a folder without one is never gone on from."""
+    for name in (MANIFEST, WEIGHTS, SHORTLIST, LABELS, *(UNITS[name].file for name in UNITS)):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    for state in (LAST, PREVIOUS, NEXT):
+        (folder / FOLDER / state).unlink(missing_ok=True)
+    for kept in Kept(folder).files().values():
+        kept.unlink()
 
 
 def corpus_of(request: Request) -> PreparedCorpus:
@@ -134,6 +141,10 @@ def corpus_of(request: Request) -> PreparedCorpus:
             return corpus
         if (request.output / MANIFEST).exists():
             raise DataError(f"{request.output} was begun with other data: {'; '.join(changes)}", _ANEW)
+    elif (request.output / MANIFEST).exists() and not request.restart:
+        changes = _other_texts(Manifest.read(request.output).inputs, inputs)
+        if changes:  # said before anything is put in the place of what the training has read
+            raise DataError(f"{request.output} was begun with other data: {'; '.join(changes)}", _ANEW)
     check_output(folder, True)
     if pretrained is None:
         report = prepare(inputs, folder, wanted)
@@ -147,19 +158,23 @@ def corpus_of(request: Request) -> PreparedCorpus:
 
 def _data_changes(corpus: PreparedCorpus, inputs: Inputs, wanted: DataSettings) -> list[str]:
     """What differs between a corpus prepared earlier and what is asked for now."""
-    now = input_checksums(inputs)
-    paths = {f"{name}.{i}": path for name, pairs in inputs.given().items() for i, path in enumerate(pairs.paths, 1)}
-    changes = [
-        f"{paths[key]} is not the same text" for key in now if key in corpus.inputs and now[key] != corpus.inputs[key]
-    ]
-    changes += [f"{paths[key]} was not given" for key in now if key not in corpus.inputs]
-    gone = sorted({key.partition(".")[0] for key in corpus.inputs if key not in now})
-    changes += [f"--{name} was given" if name != "train" else "two files were given" for name in gone]
+    changes = _other_texts(corpus.inputs, inputs)
     languages = inputs.resolved_languages()
     if languages != corpus.languages:
         changes.append(f"languages: {'-'.join(corpus.languages)} -> {'-'.join(languages)}")
-    asked = wanted.model_copy(update={"vocabulary": wanted.vocabulary or corpus.settings.vocabulary})
-    return changes + differences({"data": corpus.settings.model_dump()}, {"data": asked.model_dump()})
+    if wanted.vocabulary in (None, corpus.asked):  # the text may have given fewer ids than were asked for
+        wanted = wanted.model_copy(update={"vocabulary": corpus.settings.vocabulary})
+    return changes + differences({"data": corpus.settings.model_dump()}, {"data": wanted.model_dump()})
+
+
+def _other_texts(before: Mapping[str, str], inputs: Inputs) -> list[str]:
+    """What differs between files that were read, by their checksums, and those that are given now."""
+    now = input_checksums(inputs)
+    paths = {f"{name}.{i}": path for name, pairs in inputs.given().items() for i, path in enumerate(pairs.paths, 1)}
+    changes = [f"{paths[key]} is not the same text" for key in now if key in before and now[key] != before[key]]
+    changes += [f"{paths[key]} was not given" for key in now if key not in before]
+    gone = sorted({key.partition(".")[0] for key in before if key not in now})
+    return changes + [f"--{name} was given" if name != "train" else "two files were given" for name in gone]
 
 
 def _data_settings(request: Request) -> DataSettings:

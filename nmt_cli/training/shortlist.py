@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmt_cli import console
-from nmt_cli.corpus.dataset import PreparedCorpus, is_prepared
+from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.evaluation.lexicon import Lexicon
 from nmt_cli.models.shortlist import tensors_of
 from nmt_cli.runs import shortlist as shortlists
-from nmt_cli.runs.corpora import corpus_for
-from nmt_cli.runs.directory import CORPUS, ModelDirectory
+from nmt_cli.runs.corpora import corpus_for, own_corpus
+from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.shortlist import FILE
 from nmt_cli.text.tokenizer import EOS
 
@@ -55,8 +55,8 @@ def run(learning: Learning) -> None:
     path = directory.path / FILE
     if path.exists() and not learning.force:
         raise ConfigError(f"{path} must not be there yet, but it is", "--force replaces it")
-    folder = learning.corpus or directory.path / CORPUS
-    if learning.corpus is None and not is_prepared(folder):
+    folder = learning.corpus or own_corpus(directory)
+    if folder is None:
         raise DataError(
             f"{directory.path} holds no corpus of its own: one must be given", "--corpus names a prepared folder"
         )

@@ -80,6 +80,8 @@ def run(request: Request) -> int:
             checkpoint = Checkpoint.read(request.output)
             if checkpoint is None:
                 _begin(request, manifest, corpus, settings)
+            else:
+                _renew(request, settings)
             with assembled(directory, corpus, settings.training.workers) as team:
                 learner = Learner.of(settings, corpus, task, team)
                 if checkpoint is None:
@@ -113,6 +115,14 @@ def _begin(request: Request, manifest: Manifest, corpus: PreparedCorpus, setting
     directory.write_settings(settings)
     directory.write_metrics([])
     manifest.write(directory.path)
+
+
+def _renew(request: Request, settings: Settings) -> None:
+    """Of the settings of a training that goes on, those that may have changed."""
+    before = ModelDirectory(request.output)
+    training = {"workers": settings.training.workers, "keep": settings.training.keep}
+    section = before.settings.training.model_copy(update=training)
+    before.write_settings(before.settings.model_copy(update={"training": section}))
 
 
 def _introduce(learner: Learner, corpus: PreparedCorpus, settings: Settings, pretrained: Pretrained | None) -> None:
