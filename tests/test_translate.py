@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from nmt_cli.evaluation.diversity import figures
+from nmt_cli.inference.flags import flags
 from nmt_cli.runs import processes
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import to_toml
@@ -196,6 +197,24 @@ def test_tsv(ask: Ask) -> None:
     assert all(float(row[3]) <= float(row[2]) <= 0 for row in rows)
 
 
+def test_flags_are_those_of_each_candidate(ask: Ask, sentences: list[str]) -> None:
+    """Against the definition; that a line was split is true of all its candidates."""
+    lines = [*sentences[:8], "Your brother is a teacher. " * 60]
+    words = ("--search", "sample", "--n-best", 4)
+    rows = [line.split("\t") for line in ask("".join(f"{line}\n" for line in lines), *words, "--format", "tsv")]
+    answers = ask("".join(json.dumps({"text": line}) + "\n" for line in lines), *words, "--format", "jsonl")
+    found = [json.loads(answer) for answer in answers]
+    wanted = []
+    for line, row in zip(lines, found, strict=True):
+        split = ["split"] if line is lines[-1] else []
+        assert row["flags"] == row["candidates"][0]["flags"]
+        for each in row["candidates"]:
+            wanted.append([*split, *flags(line, each["translation"], each["tokens"], each["log_prob"])])
+            assert each["flags"] == wanted[-1]
+    assert [row[5] for row in rows] == [",".join(each) for each in wanted]
+    assert any(len({tuple(each["flags"]) for each in row["candidates"]}) > 1 for row in found)
+
+
 def test_json_lines_keep_what_they_do_not_know(ask: Ask) -> None:
     rows: list[dict[str, Any]] = [
         {"id": 7, "text": "Your brother is a teacher.", "é": [1, {"a": None}], "flags": "old"},
@@ -217,7 +236,7 @@ def test_json_lines_keep_what_they_do_not_know(ask: Ask) -> None:
     (listed,) = ask('{"text": "Why?"}', "--format", "jsonl", "--n-best", 3)
     candidates = json.loads(listed)["candidates"]
     assert json.loads(listed)["diversity"] == figures([candidate["translation"] for candidate in candidates])
-    assert [set(candidate) for candidate in candidates] == [{"translation", "score", "log_prob", "tokens"}] * 3
+    assert [set(candidate) for candidate in candidates] == [{"translation", "score", "log_prob", "tokens", "flags"}] * 3
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 text    the translation; n-best lists: one candidate a line
 tsv     number of the line (from 1), rank (from 1), score, log-probability, translation, flags (of exact search: proved or budget)
 jsonl   in: {"text": ...}, perhaps "prefix", and whatever else; out: the same object with "translation", "score", "log_prob",
-        "tokens" (ids), "flags" and, for n-best, "candidates" and their "diversity"; of exact search, "certificate" (proved, nodes,
-        bound); fields that we do not know come out as they went in
+        "tokens" (ids), "flags" and, for n-best, "candidates", which have the same fields each, and their "diversity"; of exact
+        search, "certificate" (proved, nodes, bound); fields that we do not know come out as they went in
 pharaoh the links of words, as word aligners write them: 0-0 1-2 2-1 (source-target, from 0), words being what stands between spaces
         in the line as it is read (see text.normalize) and in the translation
 
@@ -130,7 +130,7 @@ class Tsv(Plain):
                     f"{candidate.score:.6f}",
                     f"{candidate.log_prob:.6f}",
                     candidate.text.replace("\t", " "),
-                    ",".join((*translation.flags, *_proof(candidate))),
+                    ",".join((*candidate.flags, *_proof(candidate))),
                     *self._more(candidate),
                 )
             )
@@ -181,7 +181,7 @@ class JsonLines:
         """The object that came in, with what was found."""
         del number
         best = translation.candidates[0]
-        found = {**self._fields(best), "flags": list(translation.flags)}
+        found = self._fields(best)
         if self.details.looks:
             found["source_pieces"] = _reading(best).source_pieces
         if n_best > 1:
@@ -196,6 +196,7 @@ class JsonLines:
             "score": candidate.score,
             "log_prob": candidate.log_prob,
             "tokens": list(candidate.tokens),
+            "flags": list(candidate.flags),
             **_certified(candidate),
         }
         details, reading = self.details, _reading(candidate)

@@ -61,6 +61,7 @@ class Candidate:
     tokens: tuple[int, ...]  # of a split line, the pieces one after the other
     certificate: Certificate | None = None  # of exact search; of a split line, of all pieces
     reading: Reading | None = None  # token by token; None where nobody asked, or of a blank line
+    flags: tuple[str, ...] = ()  # what a reader of this one should look at twice
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,16 @@ class Translation:
 
     source: str
     candidates: tuple[Candidate, ...]
-    flags: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The best translation."""
         return self.candidates[0].text
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Of the best translation."""
+        return self.candidates[0].flags
 
 
 @dataclass(frozen=True)
@@ -198,18 +203,24 @@ class Translator:
             return Translation(line, (Candidate("", 0.0, 0.0, ()),))
         sources = [] if parts[0][0].retelling is None else self._sources(line, pieces)
         ranked = [
-            Candidate(
-                " ".join(filter(None, (self.tokenizer.decode(part.tokens) for part in chosen))),
-                sum(part.score for part in chosen) / len(chosen),
-                sum(part.log_prob for part in chosen),
-                tuple(token for part in chosen for token in part.tokens),
-                Certificate.joined([part.certificate for part in chosen if part.certificate is not None]),
-                read(self.tokenizer, sources, chosen),
-            )
+            self._candidate(line, sources, chosen)
             for chosen in zip(*parts, strict=False)  # the first of each piece, the second of each piece, ...
         ]
-        best = ranked[0]
-        split = (SPLIT,) if len(parts) > 1 else ()
-        unplaced = (TERM,) if self.glossary.missing(line, best.text) else ()
-        found = (*split, *unplaced, *flags(line, best.text, best.tokens, best.log_prob))
-        return Translation(line, tuple(ranked), found)
+        return Translation(line, tuple(ranked))
+
+    def _candidate(self, line: str, sources: Sequence[Side], chosen: Sequence[Hypothesis]) -> Candidate:
+        """What a hypothesis of each piece of a line make together."""
+        text = " ".join(filter(None, (self.tokenizer.decode(part.tokens) for part in chosen)))
+        log_prob = sum(part.log_prob for part in chosen)
+        tokens = tuple(token for part in chosen for token in part.tokens)
+        split = (SPLIT,) if len(chosen) > 1 else ()
+        unplaced = (TERM,) if self.glossary.missing(line, text) else ()
+        return Candidate(
+            text,
+            sum(part.score for part in chosen) / len(chosen),
+            log_prob,
+            tokens,
+            Certificate.joined([part.certificate for part in chosen if part.certificate is not None]),
+            read(self.tokenizer, sources, chosen),
+            (*split, *unplaced, *flags(line, text, tokens, log_prob)),
+        )
