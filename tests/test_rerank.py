@@ -104,6 +104,19 @@ def test_the_forms_agree(trained: Path, back: Path, listed: Path, nmt: Nmt) -> N
     assert again == table
 
 
+def test_nothing_is_left_of_what_another_candidate_was(trained: Path, back: Path, tmp_path: Path, nmt: Nmt) -> None:
+    words = ("--format", "jsonl", "--n-best", 3, "--token-scores", "--alignment", "--attention")
+    content = {"text": "Why?", "id": 7, "lm_log_prob": -1, "certificate": {}}
+    listed = nmt("translate", trained, *words, input=json.dumps(content)).stdout
+    (tmp_path / "list.jsonl").write_text(listed, encoding="utf-8")
+    result = nmt("rerank", trained, tmp_path / "list.jsonl", "--input", "jsonl", "--reverse", back, "--format", "jsonl")
+    assert result.exit_code == 0, result.stderr
+    said = {"translation", "score", "log_prob", "reverse_log_prob"}
+    found = json.loads(result.stdout)
+    assert set(found) == {"text", "id", "candidates", *said}
+    assert [set(each) for each in found["candidates"]] == [said] * 3
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

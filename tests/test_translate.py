@@ -239,6 +239,18 @@ def test_json_lines_keep_what_they_do_not_know(ask: Ask) -> None:
     assert [set(candidate) for candidate in candidates] == [{"translation", "score", "log_prob", "tokens", "flags"}] * 3
 
 
+def test_nothing_is_left_of_an_older_translation(ask: Ask) -> None:
+    """Whatever was written of one line beside another search, another format or by nmt rerank."""
+    text = '{"text": "Why?", "id": 7, "reverse_log_prob": -1, "lm_log_prob": -1, "perplexity": 2, "log_probs": [-1]}'
+    listed = ask(text, "--format", "jsonl", "--n-best", 3, "--token-scores", "--alignment", "--attention")
+    exact = ask(text, "--format", "jsonl", "--search", "exact", "--max-length", 3, "--nodes", 9)
+    assert {"candidates", "attention", "source_pieces"} <= set(json.loads(listed[0]))
+    assert "certificate" in json.loads(exact[0])
+    plain = ask('{"text": "Why?", "id": 7}', "--format", "jsonl")
+    assert [json.loads(line) for line in ask(listed[0], "--format", "jsonl")] == [json.loads(plain[0])]
+    assert [json.loads(line) for line in ask(exact[0], "--format", "jsonl")] == [json.loads(plain[0])]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

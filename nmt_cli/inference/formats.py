@@ -19,7 +19,7 @@ attention      jsonl: what the links are made from: for each of "pieces" a list 
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol, Self
@@ -32,6 +32,16 @@ from nmt_cli.registry import Registry
 
 Figures = Callable[[Sequence[str]], dict[str, Any]]
 """The candidates of a line -> what there is to say of all of them together: this room itself measures nothing."""
+
+OWNED = frozenset(
+    (
+        *("translation", "score", "log_prob", "tokens", "flags", "certificate", "candidates", "diversity"),
+        *("pieces", "token_log_probs", "source_pieces", "alignment", "word_alignment", "attention"),
+        *("perplexity", "log_probs"),  # of nmt logprob
+        *("reverse_log_prob", "lm_log_prob"),  # of nmt rerank
+    )
+)
+"""Fields of an object that say something of a translation, or of several."""
 
 _DIGITS = 6  # of a weight: as many as single precision knows, so that a matrix can be read
 _HALF = re.compile(r"[\ud800-\udfff]")
@@ -178,7 +188,7 @@ class JsonLines:
             yield Row(content["text"], content, prefix)
 
     def write(self, number: int, row: Row, translation: Translation, n_best: int) -> str:
-        """The object that came in, with what was found."""
+        """The object that came in, with what was found in place of what it said of an older translation."""
         del number
         best = translation.candidates[0]
         found = self._fields(best)
@@ -187,7 +197,7 @@ class JsonLines:
         if n_best > 1:
             found["candidates"] = [self._fields(candidate) for candidate in translation.candidates[:n_best]]
             found["diversity"] = self.figures([candidate.text for candidate in translation.candidates[:n_best]])
-        return json_line({**row.extra, **found})
+        return json_line({**foreign(row.extra), **found})
 
     def _fields(self, candidate: Candidate) -> dict[str, Any]:
         """What there is to say of a candidate."""
@@ -230,6 +240,11 @@ def _proof(candidate: Candidate) -> list[str]:
 def _certified(candidate: Candidate) -> dict[str, Any]:
     """The field of a candidate that comes with a certificate."""
     return {} if candidate.certificate is None else {"certificate": asdict(candidate.certificate)}
+
+
+def foreign(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What came in, without what was said of an older translation: beside another one it would be wrong."""
+    return {name: value for name, value in content.items() if name not in OWNED}
 
 
 def json_line(content: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from nmt_cli.errors import ConfigError, ModelError
-from nmt_cli.inference.formats import json_line
+from nmt_cli.inference.formats import foreign, json_line
 from nmt_cli.inference.given import Given
 from nmt_cli.inference.line_scorer import LineScorer
 from nmt_cli.inference.pair_scorer import PairScorer
@@ -148,9 +148,9 @@ class JsonLines:
 
     def write(self, line: Given, ranked: Sequence[Ranked]) -> str:
         """What a candidate had before, tokens for example, is gone where it belongs to another now."""
-        kept = {name: value for name, value in line.content.items() if name not in ("tokens", "flags", "diversity")}
         source = {"text": line.texts[0].source}
-        return json_line({**source, **kept, **ranked[0].to_json(), "candidates": [each.to_json() for each in ranked]})
+        candidates = [each.to_json() for each in ranked]
+        return json_line({**source, **foreign(line.content), **ranked[0].to_json(), "candidates": candidates})
 
 
 FORMATS: Registry[type[Format]] = Registry(
