@@ -534,6 +534,14 @@ def test_a_prompt_stays_as_it_was_typed(kind: str, nmt: Nmt, request: pytest.Fix
         assert "<unk>" not in text
 
 
+def test_a_prompt_of_half_a_character(writer: Path, nmt: Nmt) -> None:
+    """As a terminal hands over a byte that is no UTF-8."""
+    words = ("--prompt", "\udcffA", "--max-length", 8)
+    (row,) = jsonl(nmt("generate", writer, *words, "--format", "jsonl").stdout)
+    assert row["prompt"] == "\udcffA"
+    assert lines_of(nmt("generate", writer, *words).stdout) == [row["text"]]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -30,10 +30,10 @@ def generate(
 
     nmt generate lm --prompt "Once upon" -n 3 --temperature 0.8 --top-p 0.9
     """
-    import json
     from dataclasses import asdict
 
     from nmt_cli import console
+    from nmt_cli.inference.formats import json_line
     from nmt_cli.inference.generator import Generator, Wish
     from nmt_cli.runs.directory import ModelDirectory
     from nmt_cli.search.head import Head
@@ -50,4 +50,4 @@ def generate(
     if head.top_k == 1 and number > 1:
         console.say(f"nothing is left to chance: the {number:,} texts of a prompt are one and the same")
     for written in generator.write(wish):
-        print(json.dumps(asdict(written), ensure_ascii=False) if in_json else written.text, flush=True)
+        print(json_line(asdict(written)) if in_json else written.text, flush=True)
