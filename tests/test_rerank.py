@@ -117,6 +117,17 @@ def test_nothing_is_left_of_what_another_candidate_was(trained: Path, back: Path
     assert [set(each) for each in found["candidates"]] == [said] * 3
 
 
+def test_whatever_is_in_an_object_a_line_stays_one(trained: Path, back: Path, tmp_path: Path, nmt: Nmt) -> None:
+    (tmp_path / "x").write_text(
+        json.dumps({"text": "Why?", "translation": "Wa\nr\tum \ud800?"}) + "\n", encoding="utf-8"
+    )
+    words = ("rerank", trained, tmp_path / "x", "--input", "jsonl", "--reverse", back, "--format")
+    written = {form: nmt(*words, form).stdout for form in ("text", "tsv", "jsonl")}
+    assert written["text"] == "Wa r um \ufffd?\n"
+    assert written["tsv"].split("\t")[4:] == ["Wa r um \ufffd?", "\n"]
+    assert json.loads(written["jsonl"])["translation"] == "Wa\nr\tum \ud800?"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

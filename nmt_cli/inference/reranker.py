@@ -22,6 +22,7 @@ from nmt_cli.inference.scorer import Asked, Scored, Scorer
 from nmt_cli.registry import Registry
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.languages import check_reader, check_reverse
+from nmt_cli.text.normalize import normalize
 
 _WINDOW = 256  # lines judged together
 
@@ -129,7 +130,7 @@ class Text:
     def write(self, line: Given, ranked: Sequence[Ranked]) -> str:
         """One line."""
         del line
-        return ranked[0].text
+        return normalize(ranked[0].text)  # an object may hold line ends
 
 
 class Tsv:
@@ -138,7 +139,7 @@ class Tsv:
     def write(self, line: Given, ranked: Sequence[Ranked]) -> str:
         """A row for each candidate; the flags are gone."""
         return "\n".join(
-            f"{line.number}\t{rank}\t{each.score:.6f}\t{each.log_prob:.6f}\t{each.text}\t"
+            f"{line.number}\t{rank}\t{each.score:.6f}\t{each.log_prob:.6f}\t{normalize(each.text)}\t"
             for rank, each in enumerate(ranked, 1)
         )
 
