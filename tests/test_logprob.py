@@ -259,6 +259,7 @@ GOOD = {"text": "Why?", "translation": "Warum?"}
         (["-", "-", "--input", "tsv"], "", 1, "standard input can be read once only"),
         (["t.en", "x", "--input", "tsv"], "", 1, "x must have lines, but is empty"),
         (["t.en", "x", "--input", "tsv"], "1\t1\t-1\t-1\ta\t\nb\n", 1, "x:2 must have line, rank, score, log p, text and fla"),
+        (["t.en", "x", "--input", "tsv"], f"{'9' * 5000}\t1\t-1\t-1\ta\t\n", 1, "x:1 must have line, rank, score, log p, "),
         (["t.en", "x", "--input", "tsv"], "2\t1\t-1\t-1\ta\t\n1\t1\t-1\t-1\ta\t\n", 1, "x:2 must have the number of a line "),
         (["t.en", "x", "--input", "tsv"], "18\t1\t-1\t-1\ta\t\n", 1, "x:1 must have the number of a line of t.en, but has 18"),
         (["t.en", "x", "--input", "tsv"], "0\t1\t-1\t-1\ta\t\n", 1, "x:1 must have the number of a line from 1 on"),

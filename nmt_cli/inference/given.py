@@ -22,6 +22,7 @@ from nmt_cli.inference.scorer import Asked
 from nmt_cli.registry import Registry
 
 _FIELDS, _TEXT = 6, 4  # of a row of the table, at least, and which of them the text is
+_DIGITS = 18  # of the number of a line: int() refuses thousands of them
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def _rows(lines: Iterator[str], name: str) -> Iterator[tuple[int, str, str]]:
     before = 1
     for place, line in enumerate(lines, 1):
         fields = line.split("\t")
-        if len(fields) < _FIELDS or not fields[0].isdecimal():
+        if len(fields) < _FIELDS or not fields[0].isdecimal() or len(fields[0]) > _DIGITS:
             _refuse(f"{name}:{place}", "line, rank, score, log p, text and flags, with tabs between them", line)
         if int(fields[0]) < before:
             _refuse(f"{name}:{place}", f"the number of a line from {before} on: they ascend", int(fields[0]))
