@@ -367,6 +367,18 @@ def test_perplexities_of_different_subwords_do_not_compare(
     assert all("<strong>" in cell for cell in perplexities(tmp_path / "report.html")), "twins are equally good"
 
 
+def test_a_perplexity_that_could_not_be_measured_is_not_the_best(
+    trained: Path, few: list[str], tmp_path: Path, nmt: Nmt
+) -> None:
+    tight = changed(trained, tmp_path / "tight", "config.toml", "max_length = 256", "max_length = 4")
+    result = nmt("compare", trained, tight, *few, "-o", tmp_path / "report")
+    assert result.exit_code == 0, result.stderr
+    assert perplexities(tmp_path / "report.html")[1] == "-"
+    assert "<strong>" not in perplexities(tmp_path / "report.html")[0], "there is no other"
+    (found,) = json.loads(nmt("compare", tight, *few, "--json").stdout)["translate"]
+    assert (found["loss"], found["perplexity"]) == (None, None)
+
+
 def test_perplexities_of_other_words_or_streams_have_no_best(
     writer: Path, stream_writer: Path, texts: Path, tmp_path: Path, nmt: Nmt
 ) -> None:
@@ -501,6 +513,8 @@ def test_the_best_cells() -> None:
     assert best([1.0, 3.0, 2.0], 4, lowest=True) == {(0, 4)}
     assert best([3.0, 1.0, 3.0], 1) == {(0, 1), (2, 1)}
     assert best([1.0], 1) == frozenset()
+    assert best([None, 3.0, 2.0], 1, lowest=True) == {(2, 1)}
+    assert best([None, 3.0], 1, lowest=True) == frozenset(), "one alone is not the best of several"
 
 
 def test_a_p_value_is_that_of_the_paired_test() -> None:

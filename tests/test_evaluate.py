@@ -52,7 +52,7 @@ def test_figures_agree_with_nmt_score(
     found = json.loads(result.stdout)
     scored = nmt("score", *files[1:], "--hypothesis", out, "--resamples", 100, "--language", "de", "--json")
     assert found["scores"] == [json.loads(line) for line in scored.stdout.rstrip("\n").split("\n")]
-    assert set(found) == {"scores", "loss", "perplexity", "health", "by_length"}
+    assert set(found) == {"scores", "loss", "perplexity", "left_out", "health", "by_length"}
     assert found["loss"] > 0
     assert sum(bucket["sentences"] for bucket in found["by_length"]) == 25
     translated = nmt("translate", model, files[0], *options)
@@ -82,7 +82,25 @@ def test_blank_lines_are_counted_and_do_not_stop_it(trained: Path, nmt: Nmt, tmp
     (tmp_path / "r").write_text("Eins.\nZwei.\n", encoding="utf-8")
     result = nmt("evaluate", trained, tmp_path / "s", tmp_path / "r", "--json")
     assert result.exit_code == 0, result.stderr
-    assert json.loads(result.stdout)["loss"] > 0
+    found = json.loads(result.stdout)
+    assert found["loss"] > 0
+    assert found["left_out"] == 1
+    told = nmt("evaluate", trained, tmp_path / "s", tmp_path / "r").stdout.split("\n")[3]
+    assert told.startswith(
+        f"loss {found['loss']:.3f} a subword, perplexity {found['perplexity']:.2f} (1 line left out, "
+    )
+
+
+def test_where_nothing_could_be_measured_no_loss_is_said(trained: Path, nmt: Nmt, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("\n" + "Your brother is a teacher. " * 100 + "\n", encoding="utf-8")
+    (tmp_path / "r").write_text("Eins.\nZwei.\n", encoding="utf-8")
+    words = ("evaluate", trained, tmp_path / "s", tmp_path / "r", "--search", "greedy")
+    result = nmt(*words, "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["loss"], found["perplexity"], found["left_out"]) == (None, None, 2)
+    wanted = "loss - a subword, perplexity - (2 lines left out, blank or over-long)"
+    assert nmt(*words).stdout.split("\n")[3] == wanted
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,11 @@ def contestants(paths: Sequence[Path]) -> list[Contestant]:
     return [Contestant(name, ModelDirectory.open(path)) for name, path in zip(shown, paths, strict=True)]
 
 
-def best(values: Iterable[float], column: int, *, lowest: bool = False) -> frozenset[tuple[int, int]]:
-    """The cells of the best value of a column, for a table; none where there is nothing to choose from."""
+def best(values: Iterable[float | None], column: int, *, lowest: bool = False) -> frozenset[tuple[int, int]]:
+    """The cells of the best value of a column, for a table; none where there is nothing to choose from. None: not measured."""
     listed = list(values)
-    if len(listed) < 2:
+    measured = [value for value in listed if value is not None]
+    if len(measured) < 2:
         return frozenset()
-    wanted = min(listed) if lowest else max(listed)
+    wanted = min(measured) if lowest else max(measured)
     return frozenset((row, column) for row, value in enumerate(listed) if value == wanted)

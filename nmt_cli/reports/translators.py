@@ -104,7 +104,7 @@ class Translators:
             (
                 trial.name,
                 *(score.figures for score in trial.scores),
-                f"{trial.perplexity:.2f}",
+                trial.loss.shown,
                 f"{trial.words_per_second:,.0f}",
                 *trial.contestant.cost,
             )
@@ -116,7 +116,7 @@ class Translators:
             | best((trial.words_per_second for trial in self.trials), 4)
         )
         if self._same_subwords():
-            marks |= best((trial.loss for trial in self.trials), 3, lowest=True)
+            marks |= best((trial.loss.mean for trial in self.trials), 3, lowest=True)
             warning = ""
         else:
             warning = "Models have different subwords, so that their perplexities do not compare. "

@@ -20,7 +20,7 @@ from nmt_cli.inference.flags import SPLIT
 from nmt_cli.inference.translator import Translation
 from nmt_cli.reports.contestant import Contestant
 from nmt_cli.reports.flow import Signal
-from nmt_cli.training.tasks.translate import mean_loss
+from nmt_cli.training.tasks.translate import Loss, mean_loss
 
 SIZES = (1, 2, 4, 8)
 """Sentences that make one line."""
@@ -76,7 +76,7 @@ class Trial:
     samples: tuple[
         NDArray[np.float64], ...
     ]  # (R,) the same of resamples of the first set: the same lines for every model
-    loss: float  # nats a subword of the first set
+    loss: Loss  # of the first set
     words_per_second: float  # of the source of the first set, on all cores, loading not counted
     buckets: tuple[Bucket, ...]  # over all sets
     joined: tuple[Joined, ...]  # lines of the first set
@@ -92,18 +92,12 @@ class Trial:
         """Of the first set."""
         return self.scores[0]
 
-    @property
-    def perplexity(self) -> float:
-        """Of a subword of the first set."""
-        return float(np.exp(min(700.0, self.loss)))
-
     def to_json(self) -> dict[str, Any]:
         """Everything, unrounded."""
         return {
             **self.contestant.to_json(),
             "scores": [score.to_json() for score in self.scores],
-            "loss": self.loss,
-            "perplexity": self.perplexity,
+            **self.loss.to_json(),
             "words_per_second": self.words_per_second,
             "by_length": [bucket.to_json() for bucket in self.buckets],
             "joined": [each.to_json() for each in self.joined],

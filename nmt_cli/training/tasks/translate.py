@@ -184,26 +184,48 @@ class Texts:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """Of reference translations."""
+
+    mean: float | None  # nats a subword, EOS counted; None: there was no line to measure
+    left_out: int  # lines that the model cannot take: blank or over-long, on either side
+
+    @property
+    def perplexity(self) -> float | None:
+        """For each subword."""
+        return None if self.mean is None else math.exp(min(self.mean, 700.0))
+
+    @property
+    def shown(self) -> str:
+        """The perplexity, for a person."""
+        return "-" if self.perplexity is None else f"{self.perplexity:.2f}"
+
+    def __str__(self) -> str:
+        loss = "-" if self.mean is None else f"{self.mean:.3f}"
+        left = f" ({console.count(self.left_out, 'line')} left out, blank or over-long)" if self.left_out else ""
+        return f"loss {loss} a subword, perplexity {self.shown}{left}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Unrounded."""
+        return {"loss": self.mean, "perplexity": self.perplexity, "left_out": self.left_out}
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What a model makes of a test set."""
 
     scores: list[MetricScore]
-    nll: float  # of the first reference, mean over its subwords (nats); blank and over-long lines left out
+    loss: Loss  # of the first reference
     health: Health
     buckets: list[Bucket]
     outputs: list[str]
     variety: Variety | None = None  # of several results a line
 
-    @property
-    def perplexity(self) -> float:
-        """Of the first reference, for each subword."""
-        return math.exp(min(self.nll, 700.0))
-
     def lines(self) -> list[str]:
         """For a person."""
         return [
             *map(str, self.scores),
-            f"loss {self.nll:.3f} a subword, perplexity {self.perplexity:.2f}",
+            str(self.loss),
             f"output health: {self.health}",
             *([] if self.variety is None else self.variety.lines()),
             *(f"{each!s:>6} words  {each.sentences:6,} sentences  BLEU {each.bleu:.1f}" for each in self.buckets),
@@ -213,8 +235,7 @@ class Evaluation:
         """Everything but the outputs."""
         return {
             "scores": [score.to_json() for score in self.scores],
-            "loss": self.nll,
-            "perplexity": self.perplexity,
+            **self.loss.to_json(),
             "health": self.health.to_json(),
             "by_length": [bucket.to_json() for bucket in self.buckets],
             **({} if self.variety is None else {"diversity": self.variety.to_json()}),
@@ -239,13 +260,13 @@ def evaluate(directory: ModelDirectory, texts: Texts, choice: Choice, *, resampl
     )
 
 
-def mean_loss(directory: ModelDirectory, sources: Sequence[str], targets: Sequence[str]) -> float:
-    """Nats for each target subword, EOS counted; lines that the model cannot take, blank or over-long, are left out."""
+def mean_loss(directory: ModelDirectory, sources: Sequence[str], targets: Sequence[str]) -> Loss:
+    """Of the targets, given their sources; lines that the model cannot take are left out."""
     tokenizer, longest = directory.tokenizer, directory.settings.data.max_length
     pairs = zip(tokenizer.encode_all(list(sources)), tokenizer.target.encode_all(list(targets)), strict=True)
     kept = [pair for pair in pairs if all(0 < len(side) <= longest for side in pair)]
     total, count = _nll(cast("Decodable[Any]", directory.model()), [s for s, _ in kept], [t for _, t in kept])
-    return total / max(1, count)
+    return Loss(total / count if count else None, len(sources) - len(kept))
 
 
 def _nll(model: Decodable[Any], sources: Sequence[Any], targets: Sequence[Any]) -> tuple[float, int]:
