@@ -173,6 +173,10 @@ def test_the_page_tells_a_story(reported: tuple[Result, Path], texts: Path) -> N
         assert heading.partition(": ")[2] in sources
     assert text.count('<figure class="map"') == 2 * 3  # of two models with attention
     assert text.count("Where they look") == 3
+    assert (
+        text.count("the mean of the heads of the layer that its training found to align best, or, where it has not")
+        == 1
+    )
 
 
 def test_both_curves_of_every_model_are_drawn(reported: tuple[Result, Path], models: list[Path]) -> None:

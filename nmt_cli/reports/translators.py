@@ -34,7 +34,8 @@ BOTTLENECK = (
 MAPS = (
     "Each row is a subword of the translation, each column one of the source: the darker, the more the model looked there when it "
     "wrote that row (Bahdanau et al. 2015, figure 3). Models without attention have nothing to show. Of a Transformer, the mean of "
-    "the heads of the last layer but one, which aligns best (Garg et al. 2019)."
+    "the heads of the layer that its training found to align best, or, where it has not looked for one, of the last layer but one "
+    "(Garg et al. 2019)."
 )
 
 
