@@ -67,6 +67,20 @@ def test_nothing_is_lost_in_a_copy(text: str) -> None:
         ("a good day", "ein guter Tag", SURE, 4 * math.log(0.26), ()),
         ("7 of 8 at x@y.de", "7 von 9", SURE, -1.0, ("lost-number", "lost-mail")),
         ("", "", [], 0.0, ()),
+        ("All human beings are born free and equal in dignity.", "人人生而自由,尊严上一律平等。", SURE, -1.0, ()),
+        ("I would like a cup of coffee, please.", "请给我一杯咖啡。", SURE, -1.0, ()),
+        ("我是学生,我每天坐公共汽车去学校。", "I am a student and I take the bus to school every day.", SURE, -1.0, ()),
+        ("The weather is very nice today.", "今日はとても天気がいいです。", SURE, -1.0, ()),
+        ("I would like a cup of coffee, please.", "请。", SURE, -1.0, (LENGTH,)),
+        ("Hi.", "今天天气很好我们去公园吧。", SURE, -1.0, (LENGTH,)),
+        ("我是学生。", "我是学生,我每天坐公共汽车去学校,在那里学习。", SURE, -1.0, (LENGTH,)),
+        (
+            "All human beings are born free and equal in dignity.",
+            "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์",
+            SURE,
+            -1.0,
+            (),
+        ),
     ],
 )
 def test_flags(source: str, translation: str, tokens: list[int], log_prob: float, found: tuple[str, ...]) -> None:

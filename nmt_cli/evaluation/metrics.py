@@ -9,7 +9,6 @@ plain: as people write them, neither tokenised nor lowercased.
            Post (2018): A call for clarity in reporting BLEU scores
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -22,6 +21,7 @@ from sacrebleu.metrics.ter import TER
 
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.evaluation.counts import SEED, Counts, count
+from nmt_cli.text.scripts import KANA_AND_HAN
 
 _TOKENIZERS = {  # cn and jp are countries, and what many files are called
     **dict.fromkeys(("zh", "zho", "chi", "cmn", "yue", "cn"), "zh"),
@@ -212,15 +212,12 @@ def _complaint(share: float, evidence: str, remedy: str) -> str:
     return f"looks tokenised: {percent} of the lines {evidence}; {remedy}, or the scores compare with no others"
 
 
-_UNSPACED_LETTERS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")  # kana and ideographs
-
-
 def looks_unspaced(lines: Sequence[str], language: str | None) -> str | None:
     """What is wrong with Chinese or Japanese that is not called so, to be said behind its name, or None.
 
     BLEU would take a whole clause for one word. Counts from half of the characters on.
     """
     text = "".join(lines)
-    if _tokenizer(language) in _UNSPACED or len(_UNSPACED_LETTERS.findall(text)) <= len(text) / 2:
+    if _tokenizer(language) in _UNSPACED or len(KANA_AND_HAN.findall(text)) <= len(text) / 2:
         return None
     return "looks like Chinese or Japanese, but BLEU would look for words between spaces; say the language: zh or ja"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from nmt_cli.text.loops import LOOP, most_repeats
+from nmt_cli.text.scripts import KANA_AND_HAN
 from nmt_cli.text.spans import lost
 
 SPLIT = "split"
@@ -13,11 +14,12 @@ TERM = "term"
 REPETITION = "repetition"
 """A group of words follows itself three times or more, and does not in the source."""
 LENGTH = "length"
-"""The translation is more than three times as long as the source, or less than a third."""
+"""The translation is more than three times as long as the source, or less than a third; Chinese and Japanese are weighed."""
 UNSURE = "unsure"
 """The model gave its tokens a low probability."""
 
 _RATIO = 3.0
+_DENSE = 3  # a kana or an ideograph says about as much as so many letters
 _SHORTEST = 10  # characters from which on a ratio says something
 _CONFIDENCE = math.log(0.25)  # the mean log-probability of a token below which a translation is unsure
 
@@ -36,4 +38,5 @@ def flags(source: str, translation: str, tokens: Sequence[int], log_prob: float)
 
 
 def _characters(text: str) -> int:
-    return len("".join(text.split()))
+    """As many letters as would say about as much, spaces not counted."""
+    return len("".join(text.split())) + (_DENSE - 1) * len(KANA_AND_HAN.findall(text))

@@ -16,11 +16,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from nmt_cli.text.scripts import UNSPACED
+
 _REFERENCE_WORDS, _REFERENCE_MERGES = 600_000, 7_500
 _MERGES_PER_TYPE = 1.3
 _MOST = 32_000
 _BYTES_AND_SPECIALS = 256 + 4
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")  # Thai ... Han
 _LETTERS = re.compile(r"[^\W\d_]+")  # subwords never join letters with punctuation or digits
 _UNSPACED_WORD = 2  # characters of a word in scripts that put no spaces between words
 
@@ -71,4 +72,4 @@ def smallest_size(words: Words, *, coverage: float) -> int:
 
 def _words_in(word: str) -> float:
     """How many words a stretch without spaces is: 1, or half its characters in scripts without spaces."""
-    return max(1.0, len(word) / _UNSPACED_WORD) if _UNSPACED.search(word) else 1.0
+    return max(1.0, len(word) / _UNSPACED_WORD) if UNSPACED.search(word) else 1.0
