@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nmt_cli.errors import ConfigError
+from nmt_cli.scoring.scores import Scores
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.ensemble import Combination, MeanProbability, ShallowFusion
 from nmt_cli.search.normalization import LengthPower
@@ -88,6 +89,13 @@ def test_each_member_has_its_own_first_token() -> None:
 def test_weights_of_an_ensemble(weight: float) -> None:
     with pytest.raises(ConfigError, match="weights of an ensemble must be above 0"):
         MeanProbability((1.0, weight))
+
+
+@pytest.mark.parametrize(("weights", "share"), [((1e308, 1e308), 0.5), ((3.0, 1.0), 0.75), ((1e308, 1e-308), 1.0)])
+def test_only_the_ratio_of_weights_counts(weights: tuple[float, float], share: float) -> None:
+    sure, other = (Scores(torch.tensor([row]), torch.arange(2)) for row in ([60.0, 0.0], [0.0, 60.0]))
+    together = MeanProbability(weights)([sure, other]).log_probs()
+    assert float(together[0, 0].exp()) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("weight", [-0.1, math.inf, math.nan])

@@ -85,6 +85,9 @@ def test_a_glossary(trained: Path, nmt: Nmt, tmp_path: Path) -> None:
     assert bound[1:] == free[1:]
     refused = lines(trained, nmt, "--glossary", glossary, "--search", "greedy", code=2)
     assert refused == ["error: --glossary means nothing to greedy search", "hint: known by --search beam"]
+    for option in ("--coverage", "--patience", "--prune"):
+        refused = lines(trained, nmt, "--glossary", glossary, option, 1, code=2)
+        assert refused[0] == f"error: {option} means nothing to lines with terms"
 
 
 def test_a_term_that_cannot_be_placed_is_reported(trained: Path, nmt: Nmt, tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from nmt_cli.text.tokenizer import Tokenizer
 Utility = Callable[[Sequence[str], Sequence[int]], list[float]]
 """Distinct texts and how often each was found -> the expected utility of each."""
 
+_WITHOUT_TERMS = {"coverage", "patience", "prune"}
+"""What the search of lines with terms does not know."""
 _KNOWS_TERMS = "beam"
 _LOOKS = "--alignment, --attention, --format pharaoh and --coverage do"
 _NO_UTILITIES: Registry[Utility] = Registry("utility", {})
@@ -81,6 +83,8 @@ class Choice:
                 raise ConfigError(
                     f"--glossary means nothing to {self.name} search", f"known by --search {_KNOWS_TERMS}"
                 )
+            for name in sorted(_WITHOUT_TERMS & self.typed.keys()):
+                raise ConfigError(f"--{name} means nothing to lines with terms", "leave it out, or --glossary")
             search = Constrained(search, ConstrainedBeam(options.beam, options.n_best, options.normalization))
         return self.restrictions.around(self.details.around(search), directory.tokenizer)
 

@@ -38,7 +38,9 @@ class MeanProbability:
 
     def __call__(self, scores: Sequence[Scores]) -> Scores:
         """See Combination."""
-        logs = [math.log(weight / math.fsum(self.weights)) for weight in self.weights]
+        most = max(self.weights)  # whose share can be reckoned with, however large it is
+        total = math.log(most) + math.log(math.fsum(weight / most for weight in self.weights))
+        logs = [math.log(weight) - total for weight in self.weights]
         parts = torch.stack([each.log_probs() + log for each, log in zip(scores, logs, strict=True)])
         return _of_log_probs(parts.logsumexp(0), scores[0])
 
