@@ -148,10 +148,34 @@ def test_what_a_language_model_has_generated(writer: Path, stream_writer: Path, 
     assert scored == pytest.approx([row["log_prob"] for row in objects(made)], abs=NEAR)
     other = nmt("logprob", stream_writer, "made", "--input", "jsonl")
     assert other.exit_code == 1, "its ids are others"
-    prompted = nmt("generate", writer, "--prompt", "Why", "--max-length", 9, "--format", "jsonl").stdout
-    assert "standard input:1 must have tokens that spell 'Why" in nmt(
-        "logprob", writer, "-", "--input", "jsonl", input=prompted
-    ).stderr  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["writer", "stream_writer"])
+@pytest.mark.usefixtures("here")
+def test_what_was_generated_behind_a_prompt(kind: str, nmt: Nmt, request: pytest.FixtureRequest) -> None:
+    """It is judged whole, as the text alone would be; and what comes out can be read again."""
+    model = request.getfixturevalue(kind)
+    words = ("--prompt", "Why", "--prompt", "Zyxwv  今", "-n", 4, "--max-length", 9, "--format", "jsonl")
+    made = nmt("generate", model, *words).stdout
+    write("texts", [row["text"] for row in objects(made)])
+    wanted = nmt("logprob", model, "texts").stdout
+    found = nmt("logprob", model, "-", "--input", "jsonl", input=made)
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout == wanted
+    told = nmt("logprob", model, "-", "--input", "jsonl", "--format", "jsonl", input=made).stdout
+    assert nmt("logprob", model, "-", "--input", "jsonl", input=told).stdout == wanted
+    blank = nmt("generate", model, "--prompt", " ", "--max-length", 9, "--format", "jsonl").stdout
+    (value,) = numbers(nmt("logprob", model, "-", "--input", "jsonl", input=blank).stdout)
+    assert value == pytest.approx(objects(blank)[0]["log_prob"], abs=NEAR), "nothing stands before its tokens"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_prompt_means_nothing_to_a_translation(trained: Path, nmt: Nmt) -> None:
+    """The field is a foreign one there, and the tokens count."""
+    made = nmt("translate", trained, "--format", "jsonl", input='{"text": "Why?", "prompt": "x"}').stdout
+    Path("made").write_text(json.dumps({**json.loads(made), "tokens": [EOS]}) + "\n", encoding="utf-8")
+    result = nmt("logprob", trained, "made", "--input", "jsonl")
+    assert "made:1 must have tokens that spell" in result.stderr
 
 
 # Several targets for one source.

@@ -20,7 +20,7 @@ def logprob(
         typer.Option(
             "--input",
             help="text; tsv: SRC and a table as nmt translate --format tsv writes it; jsonl: as nmt translate or nmt "
-            "generate write it, and then the tokens count.",
+            "generate write it, and then the tokens count, but for what stands behind a prompt.",
         ),
     ] = "text",
     format_: Annotated[

@@ -2,7 +2,8 @@
 
 text    files side by side: the source (of a translation), then one text, or several that stand for the same source
 tsv     the source, then a table: number of the line, rank, score, log-probability, translation, flags, and what may follow
-jsonl   one file of objects with "translation" (of a language model "text"), with its "tokens" if they are there; or "candidates"
+jsonl   one file of objects with "translation" (of a language model "text"), with its "tokens" if they are there; or "candidates".
+        What a language model has written behind a "prompt" has tokens of its end alone: it is judged whole, without them
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from nmt_cli.corpus.reader import open_bytes, strict_lines
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.inference.scorer import Asked
 from nmt_cli.registry import Registry
+from nmt_cli.text.normalize import normalize
 
 _FIELDS, _TEXT = 6, 4  # of a row of the table, at least, and which of them the text is
 _DIGITS = 18  # of the number of a line: int() refuses thousands of them
@@ -155,7 +157,15 @@ def _given(number: int, line: str, place: str, columns: int) -> Given:
     if not isinstance(candidates, list) or not candidates or not all(isinstance(each, dict) for each in candidates):
         _refuse(place, 'objects in a list as "candidates"', candidates)
     written = "translation" if columns > 1 else "text"
-    texts = [Asked(_string(each, written, place), source, _tokens(each, place), place) for each in candidates]
+    texts = [
+        Asked(
+            _string(each, written, place),
+            source,
+            _tokens(each, place) if columns > 1 or not _prompted(each) else None,
+            place,
+        )
+        for each in candidates
+    ]
     return Given(number, tuple(texts), content)
 
 
@@ -164,6 +174,12 @@ def _string(content: Mapping[str, Any], name: str, place: str) -> str:
     if not isinstance(value, str):
         _refuse(place, f'a string "{name}"', value)
     return value
+
+
+def _prompted(content: Mapping[str, Any]) -> bool:
+    """Whether ``nmt generate`` was told how the text begins."""
+    prompt = content.get("prompt")
+    return isinstance(prompt, str) and normalize(prompt) != ""
 
 
 def _tokens(content: Mapping[str, Any], place: str) -> tuple[int, ...] | None:
