@@ -100,6 +100,15 @@ def test_every_command_takes_it(model: Path, nmt: Nmt, tmp_path: Path) -> None:
         assert result.stdout.strip()
 
 
+def test_a_prefix_that_it_cannot_write(model: Path, nmt: Nmt) -> None:
+    refused = nmt("translate", model, "--prefix", input="a\na\t\U0001f600\n")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert (
+        "error: the prefix of line 2 must be spelt in subwords that the model can write, but is '\U0001f600'"
+        in refused.stderr
+    )
+
+
 def test_lines_are_said_as_they_were_found(model: Path, nmt: Nmt, tmp_path: Path) -> None:
     """A search and forced decoding of its tokens agree: law 3."""
     lines = '{"text": "the red house is here ."}\n{"text": "is it Ж ?"}\n'

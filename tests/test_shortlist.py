@@ -25,7 +25,7 @@ from nmt_cli.search.constrained import ConstrainedBeam
 from nmt_cli.search.options import SearchOptions
 from nmt_cli.search.processors import NoRepeat, RepetitionPenalty
 from nmt_cli.search.restricted import Restricted
-from nmt_cli.text.tokenizer import EOS
+from nmt_cli.text.tokenizer import EOS, UNK
 from tests import laws
 from tests.conftest import Nmt
 from tests.tiny import VOCABULARY, random_batch, random_model
@@ -60,6 +60,18 @@ def test_the_candidates_of_a_batch(size: int) -> None:
     assert ids.shape[1] == max(map(len, wanted))
     for row, each in zip(ids.tolist(), wanted, strict=True):
         assert row == [*each, *[VOCABULARY - 1] * (len(row) - len(each))]
+
+
+def test_what_is_wished_for_is_a_candidate() -> None:
+    """Of its own sentence alone; UNK, which nothing can produce, is not."""
+    shortlist = checked(tensors_of([[]] * VOCABULARY, [EOS]), VOCABULARY, EOS)
+    assert shortlist is not None
+    ids, counts = shortlist.of(random_batch(3, seed=1).source, [(7, 5, 7), (), (UNK, 4)])
+    assert [row[:count] for row, count in zip(ids.tolist(), counts.tolist(), strict=True)] == [
+        [EOS, 5, 7],
+        [EOS],
+        [EOS, 4],
+    ]
 
 
 def test_sources_without_candidates_have_those_of_any() -> None:
@@ -255,6 +267,20 @@ def test_what_goes_wrong_with_it(own: Path, nmt: Nmt) -> None:
     assert int(shortlists.read(ModelDirectory.open(own)).always.min()) == EOS
     joined = nmt("translate", own, "--shortlist", "--ensemble", own, input="a\n")
     assert (joined.exit_code, "--shortlist must be used with one model" in joined.stderr) == (2, True)
+
+
+def test_prefixes_and_terms_outside_of_it(own: Path, nmt: Nmt, tmp_path: Path) -> None:
+    """Nothing else can come but their own subwords, again and again."""
+    size, digest = ModelDirectory.open(own).tokenizer.size, {"vocabulary": Vocabulary.open(own).digest}
+    write_tensors(own / FILE, tensors_of([[]] * size, [EOS]), digest)
+    (tmp_path / "terms.tsv").write_text("teacher\tLehrerin\n", encoding="utf-8")
+    text = "Why do you sing?\tIch singe\nNo.\n"
+    for search in ("beam", "greedy", "sample"):
+        begun = nmt("translate", own, "--shortlist", "--prefix", "--search", search, input=text)
+        assert (begun.exit_code, begun.stdout.split("\n")[0][:9]) == (0, "Ich singe"), begun.stderr
+        assert begun.stdout.split("\n")[1] == ""
+    bound = nmt("translate", own, "--shortlist", "--glossary", tmp_path / "terms.tsv", input="A teacher.\n")
+    assert "Lehrerin" in bound.stdout  # perhaps as a part of a longer word, of which there is a warning
 
 
 def test_what_it_costs_is_measured(own: Path, small: Path, nmt: Nmt) -> None:

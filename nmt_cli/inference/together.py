@@ -40,6 +40,10 @@ class Startable(Protocol):
         """See Decodable."""
         ...
 
+    def saying(self, wished: Sequence[Sequence[int]]) -> Startable:
+        """See Decodable."""
+        ...
+
     def step(self, tokens: Tensor, state: Any) -> tuple[Scores, Any]:
         """See Scorer."""
         ...
@@ -64,6 +68,11 @@ class Several:
     def start(self, source: Sequences) -> tuple[Tensor, JointState]:
         """Each model begins by itself."""
         return self.joint.start([begin(source) for begin in self.begin])
+
+    def saying(self, wished: Sequence[Sequence[int]]) -> Several:
+        """Itself: its models can say everything."""
+        del wished
+        return self
 
     def step(self, tokens: Tensor, state: JointState) -> tuple[Scores, JointState]:
         """See Scorer."""

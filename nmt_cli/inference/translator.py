@@ -16,6 +16,7 @@ import torch
 
 from nmt_cli.corpus.batching import Sequences, by_length
 from nmt_cli.corpus.limits import LengthLimit
+from nmt_cli.errors import DataError
 from nmt_cli.inference.flags import SPLIT, TERM, flags
 from nmt_cli.inference.glossary import Glossary
 from nmt_cli.inference.pieces import first_words, in_pieces
@@ -104,7 +105,8 @@ class Engine:
         limits = torch.tensor([self.limit(length) for length in batch.lengths.tolist()])
         with torch.inference_mode():
             sentences = Sentences(limits, torch.tensor(lines), batch.lengths, wishes)
-            return self.strategy(self.model, *self.model.start(batch), sentences)
+            model = self.model.saying([wish.tokens for wish in wishes])
+            return self.strategy(model, *model.start(batch), sentences)
 
 
 Run = Callable[[list[list[Piece]]], Iterable[Searched]]
@@ -174,9 +176,17 @@ class Translator:
             yield self._joined(line.text, parts, [found[part] for part in parts])
 
     def _pieces(self, number: int, line: Line) -> list[Piece]:
-        """A line in ids, in as many pieces as it needs; a prefix begins the first of them."""
+        """A line in ids, in as many pieces as it needs; a prefix begins the first of them.
+
+        Raises DataError for a prefix that cannot be written.
+        """
         parts = in_pieces(self.tokenizer, line.text, self.max_length)
         prefix = tuple(self.tokenizer.target.encode(line.prefix))
+        if any(token < EOS for token in prefix):  # UNK, which no model writes
+            raise DataError(
+                f"the prefix of line {number + 1} must be spelt in subwords that the model can write, "
+                f"but is '{line.prefix[:60]}'"
+            )
         return [
             Piece(
                 tuple(part),

@@ -13,8 +13,9 @@ natural and float32 (float64 in a float64 model); impossible is -inf.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,11 @@ class Decodable(Model, Generic[S]):
     @abstractmethod
     def start(self, source: Sequences) -> tuple[Tensor, S]:
         """Encode. Returns the first tokens (B,) to be consumed and a state with one row for each sentence."""
+
+    def saying(self, wished: Sequence[Sequence[int]]) -> Self:
+        """What begins with sentences of which the tokens ``wished`` (B, any) are asked for: itself, it can say everything."""
+        del wished
+        return self
 
     @abstractmethod
     def advance(self, tokens: Tensor, lengths: Tensor, state: S) -> tuple[Scores, S]:

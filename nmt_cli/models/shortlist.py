@@ -21,6 +21,7 @@ from nmt_cli.models.layers import Output
 from nmt_cli.scoring.rows import Rows
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import CandidateScores, Scores
+from nmt_cli.text.tokenizer import EOS
 
 S = TypeVar("S", bound=State)
 
@@ -33,10 +34,10 @@ class Shortlist:
     targets: Tensor  # (m,) ids
     always: Tensor  # (F,) ids that are candidates of any source, EOS among them
 
-    def of(self, source: Sequences) -> tuple[Tensor, Tensor]:
+    def of(self, source: Sequences, wished: Sequence[Sequence[int]] = ()) -> tuple[Tensor, Tensor]:
         """The candidates (B, C) of each sentence, ascending, C the most that one has; and how many each has, (B,).
 
-        Where a sentence has fewer, the highest id fills up the rest.
+        Where a sentence has fewer, the highest id fills up the rest. What is ``wished`` (B, any) for is a candidate.
         """
         sentence, _ = torch.nonzero(source.mask, as_tuple=True)
         tokens, size = source.tokens[source.mask], len(self.places) - 1
@@ -47,6 +48,10 @@ class Shortlist:
         chosen = torch.zeros(len(source), size, dtype=torch.bool, device=tokens.device)
         chosen[sentence.repeat_interleave(counts), found] = True
         chosen[:, self.always] = True
+        for place, own in enumerate(wished):
+            chosen[place, [token for token in own if token >= EOS]] = (
+                True  # a term may hold UNK, which nothing can produce
+            )
         rows = Rows.of(torch.nonzero(chosen)[:, 0])
         ids = size - 1 - rows.fold(size - 1 - torch.nonzero(chosen)[:, 1])
         return ids, chosen.sum(1)
@@ -61,9 +66,11 @@ class Candidates:
     bias: Tensor  # (B, 1, C), -inf where there is no candidate
 
     @classmethod
-    def of(cls, shortlist: Shortlist, source: Sequences, output: Output) -> Candidates:
+    def of(
+        cls, shortlist: Shortlist, source: Sequences, output: Output, wished: Sequence[Sequence[int]] = ()
+    ) -> Candidates:
         """Gathered once for a batch. Costs B C D numbers."""
-        ids, counts = shortlist.of(source)
+        ids, counts = shortlist.of(source, wished)
         none = torch.arange(ids.shape[1], device=ids.device) >= counts[:, None]
         bias = output.bias[ids].masked_fill(none, -torch.inf)
         # index_select copies whole rows, where indexing goes from number to number
@@ -105,16 +112,21 @@ class Shortlisted(Generic[S]):
 
     model: EncoderDecoder[S]
     shortlist: Shortlist
+    wished: Sequence[Sequence[int]] = ()  # of each sentence that it begins with, or of none: candidates too
 
     @property
     def eos(self) -> int:
         """The model's."""
         return self.model.eos
 
+    def saying(self, wished: Sequence[Sequence[int]]) -> Self:
+        """See Decodable: what is wished for is a candidate, whatever the source."""
+        return replace(self, wished=wished)
+
     def start(self, source: Sequences) -> tuple[Tensor, ShortlistedState[S]]:
         """See Decodable."""
         first, within = self.model.start(source)
-        candidates = Candidates.of(self.shortlist, source, self.model.output)
+        candidates = Candidates.of(self.shortlist, source, self.model.output, self.wished)
         return first, ShortlistedState(within, Rows.one_each(len(source), first.device), candidates)
 
     def step(self, tokens: Tensor, state: ShortlistedState[S]) -> tuple[Scores, ShortlistedState[S]]:

@@ -25,6 +25,11 @@ class Wish:
     prefix: tuple[int, ...] = ()  # it begins with these
     terms: tuple[tuple[int, ...], ...] = ()  # these stand in it somewhere
 
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """All of them."""
+        return (*self.prefix, *(token for term in self.terms for token in term))
+
 
 @dataclass(frozen=True)
 class Sentences:
