@@ -1,6 +1,7 @@
 """What a user forbids: as a search is given it, and as it is defined, token by token."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from tests.oracles import Next
 Ids = tuple[int, ...]
 SURFACES = ["", "", "", "", " ab", " a", "b", "c", " b", "bc", "b.", " c"]
 """What the ids of a tiny vocabulary stand for."""
+SPELLINGS = [surface.encode("utf-8") for surface in SURFACES]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Rules:
         """The search within them."""
         processors: list[Processor] = [] if self.no_repeat is None else [NoRepeat(self.no_repeat)]
         processors += [] if self.penalty == 1 else [RepetitionPenalty(self.penalty)]
-        processors += [BannedWords.of(self.banned, SURFACES)] if self.banned else []
+        processors += [BannedWords.of(self.banned, SPELLINGS)] if self.banned else []
         return Restricted(search, tuple(processors), self.shortest, self.longest)
 
     def limit(self, own: int, wish: Wish) -> int:
@@ -86,13 +88,9 @@ def repeats(tokens: Ids, size: int) -> bool:
 
 def completes(said: Ids, token: int, word: str) -> bool:
     """Whether a word is complete with the token, and not before it; the letters of a longer word do not count."""
-    text, piece = shown(said), SURFACES[token]
-    return any(
-        text.endswith(f" {word}"[:place])
-        and piece.startswith(f" {word}"[place:])
-        and not piece[len(f" {word}") - place :][:1].isalnum()
-        for place in range(len(word) + 1)
-    )
+    text = shown(said)
+    found = re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text + SURFACES[token])
+    return any(match.end() > len(text) for match in found)
 
 
 def shown(tokens: Ids) -> str:

@@ -11,7 +11,7 @@ from nmt_cli.search.base import Hypothesis, Sentences, Wish
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.constrained import Constrained, ConstrainedBeam, Progress
 from nmt_cli.search.processed import Processed, ProcessedState
-from nmt_cli.search.processors import BannedWords
+from nmt_cli.search.processors import BannedWords, Ending
 from nmt_cli.search.restricted import Restricted
 from nmt_cli.text.tokenizer import EOS
 from tests import laws
@@ -65,7 +65,7 @@ def test_sentences_without_terms_are_searched_as_ever() -> None:
 
 def test_terms_that_are_forbidden_give_a_translation_without_them() -> None:
     model, source = random_model("transformer", seed=5), random_batch(2, seed=5).source
-    banned = Processed(model, (BannedWords((("", torch.tensor([7])),), [""] * VOCABULARY),), NO_PREFIX)
+    banned = Processed(model, (BannedWords((Ending(b"", False, torch.tensor([7])),), [b""] * VOCABULARY),), NO_PREFIX)
     sentences = Sentences.of(torch.tensor([5, 5]), wishes=[Wish(terms=((7,),)), Wish(terms=((8,),))])
     with torch.no_grad():
         first, state = model.start(source)

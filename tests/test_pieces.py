@@ -64,6 +64,7 @@ def test_any_text_has_ids_and_any_ids_a_line(text: str) -> None:
         assert tokenizer.encode_all([text, text]) == [ids, ids]
         assert ids or not tokenizer.decode(ids)
     assert normalize("".join(ONE.surfaces(ONE.encode(text)))) == ONE.decode(ONE.encode(text))
+    assert b"".join(ONE.spellings(ONE.encode(text))).decode("utf-8") == "".join(ONE.surfaces(ONE.encode(text)))
 
 
 @given(st.lists(st.integers(0, ONE.size - 1)))

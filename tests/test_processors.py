@@ -32,7 +32,7 @@ from nmt_cli.search.processors import (
 from nmt_cli.search.sampling import Sampling
 from nmt_cli.text.tokenizer import EOS
 from tests import laws, oracles
-from tests.rules import SURFACES, shown
+from tests.rules import SPELLINGS, SURFACES, shown
 from tests.tiny import VOCABULARY, alone, random_batch, random_model
 
 Tokens = tuple[int, ...]
@@ -68,7 +68,7 @@ RULES: dict[str, tuple[Callable[[int], Processor], Callable[[Tokens], bool]]] = 
         lambda tokens: len(tokens) >= 3,
     ),
     "never ab": (
-        lambda _: BannedWords.of(["ab"], SURFACES),
+        lambda _: BannedWords.of(["ab"], SPELLINGS),
         lambda tokens: not (f"{shown(tokens)} ".replace(".", " ") + " ").count(" ab "),
     ),
 }
@@ -201,14 +201,59 @@ def test_the_repetition_penalty_multiplies_log_probabilities() -> None:
 def test_banned_words_are_read_as_text(text: list[int], banned: set[str]) -> None:
     tokens = torch.tensor([text], dtype=torch.long).view(1, len(text))
     written = Written(tokens, torch.tensor([len(text)]), torch.tensor([0]))
-    logits = BannedWords.of(["ab"], SURFACES)(flat(1), written).logits[0]
+    logits = BannedWords.of(["ab"], SPELLINGS)(flat(1), written).logits[0]
     gone = {SURFACES[EOS + place] for place in torch.nonzero(logits.isneginf())[:, 0].tolist()}
     assert gone == banned | {" ab"}
 
 
+@pytest.mark.parametrize(
+    ("word", "said", "banned"),
+    [
+        ("Shirt", "T-", True), ("Shirt", "(", True), ("Shirt", "„", True), ("Shirt", "", True), ("Shirt", "a ", True),
+        ("Shirt", "T", False), ("Shirt", "3", False), ("Shirt", "é", False), ("Shirt", "-\U0001f600", True),
+        (".", "Herr", True), (".", "a ", True), ("-Shirt", "T", False), ("T-Shirt", "T-", True), ("T-Shirt", "AT-", False),
+        ("犬", "白い", True), ("犬", "dog", True),
+    ],
+)  # fmt: skip
+def test_where_a_banned_word_begins(word: str, said: str, banned: bool) -> None:
+    """Behind whatever is no letter or digit; punctuation and unspaced scripts anywhere."""
+    spellings = [b""] * (EOS + 1) + [each.encode("utf-8") for each in (said, "Shirt", ".", "犬")]
+    last = EOS + 2 + ("Shirt", ".", "犬").index(word if word in (".", "犬") else "Shirt")
+    written = Written(torch.tensor([[EOS + 1]]), torch.tensor([1]), torch.tensor([0]))
+    logits = BannedWords.of([word], spellings)(flat(1), written).logits[0]
+    assert bool(logits[last - EOS].isneginf()) == banned
+
+
+@pytest.mark.parametrize(
+    ("piece", "banned"),
+    [
+        ("T-Shirt", True),
+        (" (Shirt)", True),
+        ("TShirt", False),
+        ("T-Shirts", False),
+        ("Shirt Shirts", True),
+        ("x Shirt", True),
+    ],
+)
+def test_a_banned_word_within_one_token(piece: str, banned: bool) -> None:
+    spellings = [b""] * (EOS + 1) + [piece.encode("utf-8")]
+    nothing = Written(torch.zeros(1, 0, dtype=torch.long), torch.tensor([0]), torch.tensor([0]))
+    assert bool(BannedWords.of(["Shirt"], spellings)(flat(1), nothing).logits[0, 1].isneginf()) == banned
+
+
+def test_a_banned_word_that_bytes_spell() -> None:
+    """Only its last byte is banned, behind all others; a piece that spells it at once is banned too."""
+    spelt = "\U0001f600".encode()
+    spellings = [b"", b"", b"", b"", *(bytes([value]) for value in spelt), b" \xf0\x9f\x98\x80", b"a"]
+    rows = torch.tensor([[4, 5, 6], [9, 5, 6]])
+    written = Written(rows, torch.tensor([3, 3]), torch.tensor([0, 0]))
+    gone = BannedWords.of(["\U0001f600"], spellings)(flat(2), written).logits.isneginf()
+    assert [torch.nonzero(row)[:, 0].add(EOS).tolist() for row in gone] == [[7, 8], [8]]
+
+
 def test_a_banned_phrase() -> None:
     written = Written(torch.tensor([[4], [5]]), torch.tensor([1, 1]), torch.tensor([0, 0]))
-    logits = BannedWords.of(["ab c"], SURFACES)(flat(2), written).logits
+    logits = BannedWords.of(["ab c"], SPELLINGS)(flat(2), written).logits
     assert logits.isneginf().tolist() == [[token + EOS == 11 for token in range(VOCABULARY - EOS)], [False] * 9]
 
 
@@ -218,7 +263,7 @@ def test_a_banned_phrase() -> None:
         (lambda: NoRepeat(0), "--no-repeat must be at least 1, but is 0"),
         (lambda: RepetitionPenalty(0.9), "--repetition-penalty must be a finite number, at least 1, but is 0.9"),
         (lambda: RepetitionPenalty(float("inf")), "--repetition-penalty must be a finite number"),
-        (lambda: BannedWords.of([" "], SURFACES), "--ban needs a word, but got a blank"),
+        (lambda: BannedWords.of([" "], SPELLINGS), "--ban needs a word, but got a blank"),
     ],
 )
 def test_what_is_out_of_range(make: Callable[[], Processor], said: str) -> None:

@@ -49,6 +49,11 @@ def test_a_banned_word_never_appears(trained: Path, nmt: Nmt) -> None:
             assert word not in words(line)
 
 
+def test_banned_punctuation_never_appears(trained: Path, nmt: Nmt) -> None:
+    assert any("." in line for line in lines(trained, nmt))
+    assert not any("." in line for line in lines(trained, nmt, "--ban", "."))
+
+
 def test_lengths_and_repetitions(trained: Path, nmt: Nmt) -> None:
     tokenizer = ModelDirectory.open(trained).tokenizer
     rows = [json.loads(line) for line in lines(

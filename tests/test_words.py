@@ -42,6 +42,7 @@ def test_any_bytes(values: list[int]) -> None:
 def test_surfaces_spell_the_line(text: str) -> None:
     ids = SUBWORDS.encode(text)
     assert normalize("".join(SUBWORDS.surfaces(ids))) == SUBWORDS.decode(ids)
+    assert b"".join(SUBWORDS.spellings(ids)).decode("utf-8") == "".join(SUBWORDS.surfaces(ids))
     check(SUBWORDS, ids)
 
 
@@ -51,12 +52,14 @@ def test_whole_units(tokenizer: Tokenizer, data: st.DataObject) -> None:
     ids = data.draw(st.lists(st.integers(0, tokenizer.size - 1)))
     check(tokenizer, ids)
     assert normalize("".join(tokenizer.surfaces(ids))) == tokenizer.decode(ids)
+    assert b"".join(tokenizer.spellings(ids)).decode("utf-8") == "".join(tokenizer.surfaces(ids))
 
 
 def test_special_ids_belong_to_no_word() -> None:
     ids = [PAD, BOS, *SUBWORDS.encode("the house"), EOS]
     assert words_of(SUBWORDS.surfaces(ids))[-1] is None
     assert SUBWORDS.surfaces([PAD, BOS, UNK, EOS]) == [""] * 4
+    assert SUBWORDS.spellings([PAD, BOS, UNK, EOS]) == [b""] * 4
 
 
 def test_a_piece_goes_with_what_it_begins() -> None:

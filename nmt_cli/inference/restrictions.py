@@ -8,7 +8,7 @@ from nmt_cli.errors import ConfigError
 from nmt_cli.search.base import Search
 from nmt_cli.search.processors import BannedWords, NoRepeat, Processor, RepetitionPenalty
 from nmt_cli.search.restricted import Restricted
-from nmt_cli.text.tokenizer import EOS, Tokenizer
+from nmt_cli.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,7 @@ class Restrictions:
             raise ConfigError(f"--max-length must be at least 1, but is {self.max_length}")
         processors: list[Processor] = []
         if self.ban:
-            pieces = tokenizer.pieces(range(tokenizer.size))
-            surfaces = [piece.replace("\u2581", " ") if place > EOS else "" for place, piece in enumerate(pieces)]
-            processors.append(BannedWords.of(self.ban, surfaces))
+            processors.append(BannedWords.of(self.ban, tokenizer.spellings(range(tokenizer.size))))
         if self.no_repeat is not None:
             processors.append(NoRepeat(self.no_repeat))
         if self.repetition_penalty is not None:

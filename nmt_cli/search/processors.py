@@ -17,9 +17,13 @@ from torch import Tensor
 
 from nmt_cli.errors import ConfigError
 from nmt_cli.scoring.scores import Scores
+from nmt_cli.text.normalize import normalize
+from nmt_cli.text.scripts import UNSPACED
 
 NOTHING = -1
 """Stands behind the end of a row that is shorter than others; no token is called so."""
+_LONGEST = 4
+"""Bytes of a character in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -99,45 +103,88 @@ class RepetitionPenalty:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """What a text ends in, in UTF-8, and what tokens then complete a banned word."""
+
+    text: bytes
+    whole: bool  # whether no letter or digit may stand before it, since another word would begin there
+    tokens: Tensor  # (any,)
+
+    def of(self, text: bytes) -> bool:
+        """Whether a text ends so."""
+        return text.endswith(self.text) and not (self.whole and _in_word(_last(text[: len(text) - len(self.text)])))
+
+
+@dataclass(frozen=True)
 class BannedWords:
     """Words, or phrases, that never appear, however the subwords would spell them.
 
-    Rows are read as text: a token is banned where it would complete a banned word. A longer word whose spelling begins with
-    all of a banned one is banned with it, unless one token is enough for it.
+    Rows are read as text: a token is banned where it would complete a banned word. A word begins where no letter or digit stands
+    before it; punctuation, and what is written without spaces, does so anywhere. A longer word whose spelling begins with all of
+    a banned one is banned with it, unless one token is enough for it.
     """
 
-    endings: tuple[tuple[str, Tensor], ...]  # what a text ends in, and what tokens then complete a banned word
-    surfaces: Sequence[str]  # what each id adds to a text; a blank begins a word
+    endings: tuple[Ending, ...]
+    spellings: Sequence[bytes]  # what each id adds to a text, in UTF-8, of which it may be a part of a character
 
     @classmethod
-    def of(cls, words: Sequence[str], surfaces: Sequence[str]) -> BannedWords:
+    def of(cls, words: Sequence[str], spellings: Sequence[bytes]) -> BannedWords:
         """Raises ConfigError for a word that is blank."""
-        if not all(word.strip() for word in words):
+        if not all(normalize(word) for word in words):
             raise ConfigError("--ban needs a word, but got a blank")
-        endings: dict[str, set[int]] = {}
-        for word in (f" {word.strip()}" for word in words):
-            for place in range(len(word)):
-                found = {token for token, piece in enumerate(surfaces) if _completes(piece, word[place:])}
-                endings.setdefault(word[:place], set()).update(found)
-        tables = ((ending, torch.tensor(sorted(tokens))) for ending, tokens in endings.items() if tokens)
-        return cls(tuple(tables), tuple(surfaces))
+        found: dict[tuple[bytes, bool], set[int]] = {}
+        for word in map(normalize, words):
+            spelt, ends = word.encode("utf-8"), _in_word(word[-1])
+            for place in range(len(spelt)):
+                rest = spelt[place:]
+                tokens = {token for token, piece in enumerate(spellings) if _completes(piece, rest, ends)}
+                found.setdefault((spelt[:place], _in_word(word[0])), set()).update(tokens)
+            tokens = {token for token, piece in enumerate(spellings) if _holds(piece, spelt, word)}
+            found.setdefault((b"", False), set()).update(tokens)
+        endings = (Ending(*key, torch.tensor(sorted(tokens))) for key, tokens in found.items() if tokens)
+        return cls(tuple(endings), tuple(spellings))
 
     def __call__(self, scores: Scores, written: Written) -> Scores:
         """Bans what would complete a banned word."""
         texts = [
-            "".join(self.surfaces[token] for token in row[:length])
+            b"".join(self.spellings[token] for token in row[:length])
             for row, length in zip(written.tokens.tolist(), written.lengths.tolist(), strict=True)
         ]
         banned = torch.zeros(len(texts), len(scores.columns), dtype=torch.bool)
-        for ending, tokens in self.endings:
-            rows = torch.tensor([text.endswith(ending) for text in texts])
-            banned |= rows[:, None] & torch.isin(scores.columns, tokens)
+        for ending in self.endings:
+            rows = torch.tensor([ending.of(text) for text in texts])
+            banned |= rows[:, None] & torch.isin(scores.columns, ending.tokens)
         return without(scores, banned)
 
 
-def _completes(piece: str, rest: str) -> bool:
-    """Whether a subword is the rest of a word, perhaps with punctuation behind it."""
-    return piece.startswith(rest) and not piece[len(rest) : len(rest) + 1].isalnum()
+def _completes(piece: bytes, rest: bytes, ends: bool) -> bool:
+    """Whether a subword is the rest of a word; if the word ``ends`` in a letter or digit, no other follows in the subword."""
+    return piece.startswith(rest) and not (ends and _in_word(_shown(piece[len(rest) :])[:1]))
+
+
+def _holds(piece: bytes, spelt: bytes, word: str) -> bool:
+    """Whether the whole of a word stands in a subword, behind its beginning."""
+    places = [place for place in range(1, len(piece) - len(spelt) + 1) if piece.startswith(spelt, place)]
+    return any(
+        _completes(piece[place:], spelt, _in_word(word[-1]))
+        and not (_in_word(word[0]) and _in_word(_last(piece[:place])))
+        for place in places
+    )
+
+
+def _in_word(character: str) -> bool:
+    """Whether a word goes on beside such a character: a letter or digit, of a script that puts spaces between words."""
+    return character.isalnum() and not UNSPACED.match(character)
+
+
+def _last(text: bytes) -> str:
+    """The last character of a text."""
+    return _shown(text[-_LONGEST:])[-1:]
+
+
+def _shown(text: bytes) -> str:
+    """Without what is no whole character."""
+    return text.decode("utf-8", "ignore")
 
 
 def without(scores: Scores, banned: Tensor) -> Scores:

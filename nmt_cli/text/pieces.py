@@ -118,6 +118,10 @@ class PieceTokenizer:
             found += spelt(bytes.fromhex("".join(name[3:5] for name in same))) if bytes_ else _spaced(same)
         return found
 
+    def spellings(self, ids: Sequence[int]) -> list[bytes]:
+        """What each id by itself adds to the line, in UTF-8: a byte is itself."""
+        return [_spelling(self._table[index]) if index > EOS else b"" for index in ids]
+
     def save(self, folder: Path) -> None:
         """Write the table and the models into a folder: beside, then renamed."""
         files = {READER: self._reader, FILE: (json.dumps(self._table, ensure_ascii=False, indent=0) + "\n").encode()}
@@ -127,6 +131,11 @@ class PieceTokenizer:
             beside = folder / (name + ".part")
             beside.write_bytes(content)
             beside.replace(folder / name)
+
+
+def _spelling(name: str) -> bytes:
+    byte = _BYTE.fullmatch(name)
+    return name.replace(MARK, " ").encode("utf-8") if byte is None else bytes.fromhex(byte[1])
 
 
 def _spaced(names: Sequence[str]) -> list[str]:

@@ -106,6 +106,10 @@ class PlainTokenizer(ABC):
         """What each id adds to the line: a unit, and what stands between two."""
         return [self.units[index] + self.joint if index > EOS or index == UNK else "" for index in ids]
 
+    def spellings(self, ids: Sequence[int]) -> list[bytes]:
+        """The same in UTF-8: no unit is a part of a character."""
+        return [surface.encode("utf-8") for surface in self.surfaces(ids)]
+
     def save(self, folder: Path) -> None:
         """Write the list into a folder: beside, then renamed."""
         beside = folder / (self.file + ".part")

@@ -104,6 +104,13 @@ class SubwordTokenizer:
                 found += [self.pieces([index])[0].replace(MARK, " ") if index > EOS else "" for index in run]
         return found
 
+    def spellings(self, ids: Sequence[int]) -> list[bytes]:
+        """What each id by itself adds to the line, in UTF-8: a byte is itself."""
+        return [
+            bytes([index - BYTE]) if BYTE <= index < LEARNT else surface.encode("utf-8")
+            for index, surface in ((index, self.surfaces([index])[0]) for index in map(int, ids))
+        ]
+
     def save(self, folder: Path) -> None:
         """Write the model file into a folder: beside, then renamed."""
         beside = folder / (FILE + ".part")

@@ -50,5 +50,8 @@ class Tokenizer(Protocol):
     def surfaces(self, ids: Sequence[int]) -> list[str]:
         """What each id adds to the line: joined and normalised they are ``decode``. Nothing for special ids."""
 
+    def spellings(self, ids: Sequence[int]) -> list[bytes]:
+        """What each id by itself adds to the line, in UTF-8: perhaps a part of a character. Nothing for special ids."""
+
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files into a folder that exists."""
