@@ -126,6 +126,29 @@ def test_terms_are_whole_words_and_the_longest_wins() -> None:
     assert Glossary().wanted("anything") == ()
 
 
+def test_terms_in_scripts_without_spaces() -> None:
+    glossary = Glossary({"犬": "dog", "ibm": "IBM", "dog": "犬", "หมา": "dog"})
+    assert glossary.wanted("白い犬が走る") == ("dog",)
+    assert glossary.wanted("与IBM合作") == ("IBM",)
+    assert glossary.wanted("ibms") == ()
+    assert glossary.wanted("รักหมามาก") == ("dog",)
+    assert glossary.missing("a dog", "白い犬が走る") == ()
+
+
+def test_a_term_within_a_longer_word_is_missing() -> None:
+    glossary = Glossary({"boy": "Jung", "c++": "C++"})
+    assert glossary.missing("a boy", "ein Junger") == ("Jung",)
+    assert glossary.missing("a boy", "ein Schiffsjung") == ("Jung",)
+    assert glossary.missing("a boy", "ein (Jung)") == ()
+    assert glossary.missing("C++", "in C++.") == ()
+
+
+def test_terms_are_looked_for_in_the_normal_form() -> None:
+    """What the model sees: what is wanted of a line is what may be missing of it."""
+    glossary = Glossary({"solar panel": "Solarmodul", "caf\u00e9": "Caf\u00e9"})
+    assert glossary.wanted("Solar\u00a0 panel, cafe\u0301") == ("Solarmodul", "Caf\u00e9")
+
+
 def test_an_ensemble_of_twice_the_model_is_the_model(trained: Path, nmt: Nmt) -> None:
     assert lines(trained, nmt, "--ensemble", trained) == lines(trained, nmt)
     assert lines(trained, nmt, "--ensemble", trained, "--weight", 3, "--weight", 0.5) == lines(trained, nmt)

@@ -11,8 +11,11 @@ from pathlib import Path
 from nmt_cli.corpus.reader import open_bytes, strict_lines
 from nmt_cli.errors import DataError
 from nmt_cli.text.normalize import normalize
+from nmt_cli.text.scripts import UNSPACED
 
 _EXAMPLE = "solar panel<TAB>Solarmodul"
+_SPACED = rf"(?!{UNSPACED.pattern})\w"
+"""A letter or digit of a script that puts spaces between words."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,22 @@ class Glossary:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         longest_first = sorted(self.terms, key=len, reverse=True)
-        return re.compile("|".join(rf"(?<!\w){re.escape(term)}(?!\w)" for term in longest_first))
+        return re.compile("|".join(map(_whole, longest_first)))
 
     def wanted(self, source: str) -> tuple[str, ...]:
         """The target terms for a line, in the order of their source terms; the longest term wins where several match."""
         if not self.terms:
             return ()
-        found = self._pattern.findall(source.lower())
+        found = self._pattern.findall(normalize(source).lower())
         return tuple(dict.fromkeys(self.terms[term] for term in found))
 
     def missing(self, source: str, translation: str) -> tuple[str, ...]:
         """The target terms that a translation should hold and does not."""
-        return tuple(term for term in self.wanted(source) if term not in translation)
+        return tuple(term for term in self.wanted(source) if not re.search(_whole(term), translation))
+
+
+def _whole(term: str) -> str:
+    """A pattern of a term that is no part of a longer word; beside a script without spaces a word may begin or end anywhere."""
+    before = "" if UNSPACED.match(term[0]) else rf"(?<!{_SPACED})"
+    behind = "" if UNSPACED.match(term[-1]) else rf"(?!{_SPACED})"
+    return before + re.escape(term) + behind
