@@ -299,7 +299,7 @@ def wide_beam_is_brute_force(
     model: Model, source: Sequences, limit: int, norm: Normalization, rules: Rules = FREE, n_best: int = 4
 ) -> None:
     """Law 4: a beam that holds everything finds the best of everything that is allowed, for every rank of the n best."""
-    width = max(n_best, (vocabulary_of(model) - EOS) ** limit)
+    width = max(n_best, (vocabulary_of(model) - EOS) ** rules.limit(limit, Wish()))
     search = rules.around(BeamSearch(width, n_best, norm))
     found = run(model, search, source, Sentences.of(torch.full((len(source),), limit)))
     for index, hypotheses in enumerate(found):
@@ -470,8 +470,9 @@ def samples_are_as_frequent_as_probable(
     model: Model, source: Sequences, limit: int, search: Sampling, rules: Rules = FREE, lines: int = 1500
 ) -> None:
     """Over many lines with the same sentence: each output is drawn as often as the head of the model makes it probable."""
-    following = rules.over(oracles.next_of(model, source, vocabulary_of(model)), limit)
-    wanted = oracles.every_sample(lambda said: oracles.head(following(said), search.head), limit)
+    ruled = rules.limit(limit, Wish())
+    following = rules.over(oracles.next_of(model, source, vocabulary_of(model)), ruled)
+    wanted = oracles.every_sample(lambda said: oracles.head(following(said), search.head), ruled)
     drawn = run(model, rules.around(search), repeated(source, lines), Sentences.of(torch.full((lines,), limit)))
     as_expected(Counter(hypothesis.tokens for found in drawn for hypothesis in found), wanted)
 

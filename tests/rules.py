@@ -37,7 +37,7 @@ class Rules:
     def limit(self, own: int, wish: Wish) -> int:
         """Where a sentence ends at the latest that without wishes and rules would do so at its ``own`` limit."""
         roomy = own + sum(map(len, wish.terms))
-        return max(len(wish.prefix) + 1, roomy if self.longest is None else min(self.longest, roomy))
+        return max(len(wish.prefix) + 1, self.shortest, roomy if self.longest is None else min(self.longest, roomy))
 
     def forbids(self, said: Ids, token: int, limit: int) -> bool:
         """Behind what was said."""

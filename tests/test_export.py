@@ -195,6 +195,10 @@ def test_what_is_asked_for_is_honoured(exported: Path, nmt: Nmt, sentences: list
         tokens = each["tokens"][:-1]
         assert len(tokens) >= 8
         assert len(set(pairwise(tokens))) == len(tokens) - 1
+    far = json.loads(elsewhere(nmt, exported, jsonl("Why?\n"), "--min-length", 300, "--format", "jsonl")[0])
+    assert len(far["tokens"]) > 300, "the line's own limit is lower"
+    refused = nmt("translate", exported, "--engine", "ctranslate2", "--min-length", 10**6, input=text)
+    assert (refused.exit_code, "error: --min-length must be below" in refused.stderr) == (2, True)
     prefixed = elsewhere(nmt, exported, "".join(f"{line}\tGuten Tag\n" for line in sentences[:10]), "--prefix")
     assert all(line.startswith("Guten Tag") for line in prefixed)
     assert elsewhere(nmt, exported, text, "--patience", 3) != []

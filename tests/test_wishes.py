@@ -65,6 +65,8 @@ def test_lengths_and_repetitions(trained: Path, nmt: Nmt) -> None:
         assert 9 <= len(ids) <= 12
         assert len(set(pairwise(ids))) == len(ids) - 1
         assert tokenizer.decode(ids) == row["translation"]
+    far = json.loads(lines(trained, nmt, "--min-length", 300, "--format", "jsonl", text='{"text": "Why?"}\n')[0])
+    assert len(far["tokens"]) > 300, "the line's own limit is lower"
     assert lines(trained, nmt, "--repetition-penalty", 1) == lines(trained, nmt)
     assert lines(trained, nmt, "--repetition-penalty", 9) != lines(trained, nmt)
 

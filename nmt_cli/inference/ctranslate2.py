@@ -172,20 +172,25 @@ class Loaded:
                 asynchronous=True, max_input_length=0, return_scores=True, return_end_token=True,
                 beam_size=request.beam, num_hypotheses=request.kept, patience=request.patience,
                 length_penalty=request.length_penalty, no_repeat_ngram_size=request.no_repeat,
-                max_decoding_length=limit, min_decoding_length=min(request.shortest, limit - 1), disable_unk=self.unknown,
+                max_decoding_length=limit, min_decoding_length=request.shortest, disable_unk=self.unknown,
             )  # fmt: skip
             for place, answer in zip(places, answers, strict=True):
                 waiting[place] = batch[place], limit, answer
         return waiting
 
     def _limit(self, request: Request, piece: Piece) -> int:
-        """As in our own search: a prefix has room for itself and EOS. Raises DataError for a prefix that has no positions."""
+        """As in our own search: a prefix has room for itself and EOS, and so has the shortest.
+
+        Raises DataError for a prefix that has no positions, ConfigError for a shortest that has none.
+        """
         usual = self.limit(len(piece.ids) + 1)
         limit = usual if request.longest is None else min(usual, request.longest + 1)
         beginning = len(piece.wish.prefix) + 1
         if beginning > self.positions:
             raise DataError(f"a prefix must have less than {self.positions} subwords, but has {beginning - 1}")
-        return max(limit, beginning)
+        if request.shortest >= self.positions:
+            raise ConfigError(f"--min-length must be below {self.positions}, but is {request.shortest}")
+        return max(limit, beginning, request.shortest + 1)
 
     def _found(self, request: Request, piece: Piece, limit: int, answer: Any) -> list[Found]:
         """Those of a piece; of several that are cut to the same one."""

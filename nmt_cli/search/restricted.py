@@ -45,12 +45,12 @@ class Restricted:
         return self.search.repeats
 
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
-        """See Search. A prefix has room for itself and EOS, whatever the limit of its sentence."""
+        """See Search. A prefix has room for itself and EOS, and so has the shortest, whatever the limit of a sentence."""
         if not self.processors and self.shortest == 1 and not any(wish.prefix for wish in sentences.wishes):
             return self.search(scorer, tokens, state, self._limited(sentences))
         prefixes = _prefixes(sentences)
-        limits = torch.maximum(self._limited(sentences).limits, prefixes.lengths + 1)
-        late = MinLength(scorer.eos, limits.clamp(max=self.shortest))
+        limits = torch.maximum(self._limited(sentences).limits, prefixes.lengths + 1).clamp(min=self.shortest)
+        late = MinLength(scorer.eos, torch.full_like(limits, self.shortest))
         processed = Processed(scorer, (*self.processors, late), prefixes)
         within = ProcessedState.start(state, len(sentences))
         return self.search(processed, tokens, within, replace(sentences, limits=limits))
