@@ -66,7 +66,7 @@ def test_what_is_no_prepared_corpus(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "damaged"), ("[]", "damaged"), ('{"format": 2}', "damaged"), ('{"format": 99}', "must be of format 2")],
+    [("{", "damaged"), ("[]", "damaged"), ('{"format": 3}', "damaged"), ('{"format": 99}', "must be of format 3")],
 )
 def test_damaged_descriptions(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "corpus.json").write_text(content, encoding="utf-8")

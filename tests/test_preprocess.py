@@ -1,5 +1,8 @@
 """``nmt preprocess`` as it is typed."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,3 +94,26 @@ def test_refusals_are_one_error_and_leave_nothing(nmt: Nmt, arguments: list[str]
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("error") == 1
     assert sorted(Path().iterdir()) == before
+
+
+def test_streams_that_are_closed(small: Path, tmp_path: Path) -> None:
+    """As some start what nobody listens to: nothing that would have been said goes into another file."""
+    words = f"-m nmt_cli preprocess {small / 'a.en'} {small / 'a.de'} -o {tmp_path / 'c'}"
+    command = f"exec {sys.executable} {words} <&- >{tmp_path / 'out'} 2>&-"
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+    assert (tmp_path / "out").read_bytes() == b""
+    assert (tmp_path / "c" / "corpus.json").exists()
+    silent = subprocess.run(["sh", "-c", f"exec {sys.executable} -m nmt_cli --version >&-"], check=False)
+    assert silent.returncode == 0
+
+
+def test_who_does_not_listen_to_talk_does_not_stop_the_work(small: Path, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = ["preprocess", small / "a.en", small / "a.de", "-o", tmp_path / "c"]
+    try:
+        done = subprocess.run([sys.executable, "-m", "nmt_cli", *map(str, words)], stderr=writer, check=False)
+    finally:
+        os.close(writer)
+    assert done.returncode == 0
+    assert (tmp_path / "c" / "corpus.json").exists()

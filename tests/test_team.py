@@ -23,6 +23,7 @@ from nmt_cli.runs import processes
 from nmt_cli.runs.checkpoint import FOLDER, PREVIOUS, Checkpoint
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import read_tensors
+from nmt_cli.runs.kept import Kept
 from nmt_cli.runs.processes import context
 from nmt_cli.settings import TrainingSettings
 from nmt_cli.training import learner, loop
@@ -183,6 +184,17 @@ def test_a_team_that_was_stopped_goes_on_with_the_same_bits(
     )
     assert found.exit_code == 0, found.stderr  # with as many processes as before, unless another number is typed
     assert bits(tmp_path / "stopped") == bits(straight)
+
+
+def test_more_weights_may_be_kept_from_now_on(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By all processes, and by whoever repeats the training."""
+    model = tmp_path / "model"
+    stopped_at(7, monkeypatch)
+    assert run_nmt("train", prepared, "-o", model, *words(12, 2, every=5)).exit_code == 143
+    found = run_nmt("train", prepared, "-o", model, *words(12, 2, "training.keep=2", every=5))
+    assert found.exit_code == 0, found.stderr
+    assert ModelDirectory(model).settings.training.keep == 2
+    assert list(Kept(model).files()) == [10, 12]
 
 
 def test_streams_of_a_team_go_on_with_the_same_bits(

@@ -3,7 +3,9 @@
 import gzip
 import json
 import lzma
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -499,6 +501,9 @@ def test_other_text_leaves_a_model_whose_corpus_was_deleted(nmt: Nmt) -> None:
     refused = nmt("train", "a.de", "a.en", "--languages", "en-de", "-o", "m", *QUICK)
     assert (refused.exit_code, "m was begun with other data: a.de is not the same text" in refused.stderr) == (1, True)
     assert contents(Path("m")) == before
+    refused = nmt(*TRAIN, "--set", "data.max_length=20", "--set", "data.vocabulary=400")
+    assert (refused.exit_code, "m was begun with another corpus" in refused.stderr) == (1, True)
+    assert contents(Path("m")) == before
     assert nmt(*TRAIN).exit_code == 0
 
 
@@ -530,3 +535,29 @@ def test_a_table_in_front_of_the_corpus(nmt: Nmt) -> None:
     Path("dev.en-de.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in zip(*sides, strict=True)), encoding="utf-8")
     result = nmt("train", "--dev", "dev.en-de.tsv", "a.en", "a.de", "-o", "m", *QUICK)
     assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "left", [[], ["subwords.model"], ["subwords.model", "config.toml", "metrics.jsonl", ".manifest.json.new"]]
+)
+def test_a_training_that_was_killed_early_begins_anew(left: list[str], nmt: Nmt) -> None:
+    """Whatever it has written of its folder, it has the corpus first and the manifest last."""
+    trained_here(nmt)
+    Path("m/.manifest.json.new").touch()
+    for path in list(Path("m").iterdir()):
+        if path.is_file() and path.name not in left:
+            path.unlink()
+    shutil.rmtree("m/training")
+    Path("m/subwords.model.part").touch()
+    assert nmt(*TRAIN).exit_code == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are Unicode")
+@pytest.mark.usefixtures("here")
+def test_a_name_that_is_not_utf8(nmt: Nmt) -> None:
+    name = os.fsdecode(b"caf\xe9.en")
+    shutil.copy("a.en", name)
+    result = nmt("train", name, "a.de", "-o", "m", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert "caf\\xe9.en" in ModelDirectory.open(Path("m")).manifest.command

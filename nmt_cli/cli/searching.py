@@ -132,7 +132,9 @@ class SearchTyped:
         float | None, _option("Multiplies the log-probability of a subword that is there already.", panel=_LIMITS)
     ] = None
     min_length: Annotated[int | None, _option("At least so many subwords.", panel=_LIMITS)] = None
-    max_length: Annotated[int | None, _option("At most so many subwords.", panel=_LIMITS)] = None
+    max_length: Annotated[
+        int | None, _option("At most so many subwords, of each piece of an over-long line.", panel=_LIMITS)
+    ] = None
     glossary: Annotated[
         Path | None,
         _option(

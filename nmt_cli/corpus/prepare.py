@@ -39,7 +39,7 @@ from nmt_cli.text.tokenizer import Tokenizer
 from nmt_cli.text.units import UNITS
 from nmt_cli.text.vocabulary import Words, count_words
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "corpus.json"
 
 _SAMPLE = 500_000  # rows that subwords are learnt from; more hardly change them and cost memory

@@ -13,7 +13,8 @@ from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.text.labels import FILE as LABELS
 from nmt_cli.text.units import UNITS
 
-_BEGUN = {CONFIG, CORPUS, METRICS, WEIGHTS, FOLDER, LABELS}
+_HALF = {f".{name}.new" for name in (CONFIG, METRICS, WEIGHTS, MANIFEST)}
+_BEGUN = {CORPUS, FOLDER, LABELS, CONFIG, METRICS, WEIGHTS}
 """What a training that was killed may leave, beside the vocabulary, before there is a manifest."""
 
 
@@ -32,12 +33,14 @@ def check_room(folder: Path) -> None:
 
 def _ours(folder: Path, names: set[str]) -> bool:
     """A model, beside which other things may lie; or what a training leaves that was killed early, and nothing else."""
-    vocabulary = {UNITS[name].file for name in UNITS if (folder / UNITS[name].file).is_file()}
+    vocabularies = {UNITS[name].file for name in UNITS}
+    vocabulary = names & vocabularies
     if MANIFEST in names and (vocabulary or METRICS in names):
         return True
-    if names == {CORPUS}:
+    whole = names - _HALF - {f"{name}.part" for name in (*vocabularies, LABELS)}  # of what is half written
+    if whole == {CORPUS}:
         return is_prepared(folder / CORPUS)
-    return bool(vocabulary) and names - vocabulary <= _BEGUN
+    return bool(vocabulary) and whole - vocabulary <= _BEGUN
 
 
 def check_free(folder: Path, force: bool) -> None:

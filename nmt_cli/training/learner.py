@@ -67,9 +67,8 @@ class Learner:
         """Raises ModelError unless all processes stand at the same place, with the same weights and settings."""
         if self.team.share.size == 1:
             return
-        settings = self.training.model_dump_json(
-            exclude={"updates", "minutes", "patience", "workers", "keep"}
-        )  # not of a step
+        not_of_a_step = {"updates", "minutes", "patience", "workers", "keep"}
+        settings = self.training.model_dump_json(exclude=not_of_a_step)
         state = blake2b(f"{update} {settings}".encode(), digest_size=7)
         for value in weights_of(self.model).values():
             state.update(value.detach().numpy().tobytes())

@@ -5,6 +5,7 @@ Whatever is refused is refused before any work is done and before anything of an
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,14 +147,20 @@ def corpus_of(request: Request) -> PreparedCorpus:
         if changes:  # said before anything is put in the place of what the training has read
             raise DataError(f"{request.output} was begun with other data: {'; '.join(changes)}", _ANEW)
     check_output(folder, True)
+    missing = not folder.exists()
     if pretrained is None:
         report = prepare(inputs, folder, wanted)
     else:
         tokenizer, labels = pretrained.vocabulary.tokenizer, pretrained.directory.labels
         report = prepare(inputs, folder, wanted, tokenizer=tokenizer, labels=labels)
+    corpus = PreparedCorpus.open(folder)
+    begun = (request.output / MANIFEST).exists() and not request.restart
+    if begun and missing and corpus.checksum != Manifest.read(request.output).corpus:
+        shutil.rmtree(folder)  # it would stand in the way of the right one
+        raise DataError(f"{request.output} was begun with another corpus", _ANEW)
     console.show(console.table(["", f"{report.noun}s"], report.rows()))
     console.say(report.summary())
-    return PreparedCorpus.open(folder)
+    return corpus
 
 
 def _data_changes(corpus: PreparedCorpus, inputs: Inputs, wanted: DataSettings) -> list[str]:

@@ -112,10 +112,10 @@ class Session:
         for step in self.learner.steps(checkpoint, lambda: self.progress.updates):
             self._note(step)
             self._plan_by_clock()
-            stopping = interruption.signal is not None  # read once: what is left is what was saved
+            stopping = interruption.signal is not None  # read before it is saved: what is left is what was saved
             if step.update % self.settings.training.validate_every == 0 or self._over():
                 self._validate()
-                stopping = interruption.signal is not None
+                stopping = interruption.signal is not None  # a measurement takes long, and is always saved
             elif stopping or time.monotonic() - self.saved_at > _SAVE_SECONDS:
                 self._save()
             if self.speed.updates == _MEASURED:
