@@ -112,7 +112,9 @@ def test_who_does_not_listen_to_talk_does_not_stop_the_work(small: Path, tmp_pat
     os.close(reader)
     words = ["preprocess", small / "a.en", small / "a.de", "-o", tmp_path / "c"]
     try:
-        done = subprocess.run([sys.executable, "-m", "nmt_cli", *map(str, words)], stderr=writer, check=False)
+        environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # what was kept back is written when all is over
+        command = [sys.executable, "-m", "nmt_cli", *map(str, words)]
+        done = subprocess.run(command, stderr=writer, env=environment, check=False)
     finally:
         os.close(writer)
     assert done.returncode == 0

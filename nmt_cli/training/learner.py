@@ -67,8 +67,7 @@ class Learner:
         """Raises ModelError unless all processes stand at the same place, with the same weights and settings."""
         if self.team.share.size == 1:
             return
-        not_of_a_step = {"updates", "minutes", "patience", "workers", "keep"}
-        settings = self.training.model_dump_json(exclude=not_of_a_step)
+        settings = self.training.model_dump_json(exclude={"updates", "minutes", "patience", "workers"})  # not of a step
         state = blake2b(f"{update} {settings}".encode(), digest_size=7)
         for value in weights_of(self.model).values():
             state.update(value.detach().numpy().tobytes())
