@@ -39,7 +39,9 @@ ladder: install
 	@$(BIN)/python tests/ladder.py
 
 # Files in their own order: by number of tests the README, one test of three minutes, would come last, with one process at work.
+# The tests start Python about a hundred times; what is not compiled beforehand costs each half a second where PYTHONDONTWRITEBYTECODE is set.
 test: install
+	@$(BIN)/python -m compileall -q nmt_cli tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: install

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import filelock
 import hypothesis
 import pytest
 import torch
@@ -133,60 +134,69 @@ def spawn(environment: Mapping[str, str]) -> Callable[..., "subprocess.Popen[byt
     return start
 
 
+Made = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """``made(name, make)`` is a path that ``make`` has filled, once for all processes of the test run."""
+    own = tmp_path_factory.getbasetemp()
+    root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def find(name: str, make: Callable[[Path], object]) -> Path:
+        path, ready = root / name, root / f"{name}.ready"
+        with filelock.FileLock(root / f"{name}.lock"):
+            if not ready.exists():
+                shutil.rmtree(path, ignore_errors=True)  # what another process did not get done
+                make(path)
+                ready.touch()
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def small(made: Made) -> Path:
     """A folder with ``a.en`` and ``a.de``, the beginning of the phrasebook, and ``kinds.tsv``, the same lines with labels."""
-    folder = tmp_path_factory.mktemp("small")
-    for language in ("en", "de"):
-        lines = (PHRASEBOOK / f"train.{language}").read_text(encoding="utf-8").split("\n")[:LINES]
-        (folder / f"a.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    english, german = ((folder / name).read_text(encoding="utf-8").split("\n")[:-1] for name in ("a.en", "a.de"))
-    kinds = [("question" if line.endswith("?") else "statement", line) for line in english]
-    kinds += [("german", line) for line in german[:200]]
-    (folder / "kinds.tsv").write_text("".join(f"{label}\t{line}\n" for label, line in kinds), encoding="utf-8")
-    return folder
+    return made("small", _beginning)
 
 
 @pytest.fixture(scope="session")
-def trained(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(small: Path, made: Made) -> Path:
     """A tiny Transformer, trained so briefly that it only babbles. Not to be changed: see ``own``."""
-    return _train(small, tmp_path_factory.mktemp("trained") / "model", "transformer-tiny")
+    return made("transformer", lambda model: _train(small, model, "transformer-tiny"))
 
 
 @pytest.fixture(scope="session")
-def trained_lstm(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_lstm(small: Path, made: Made) -> Path:
     """The same, recurrent."""
-    return _train(small, tmp_path_factory.mktemp("trained") / "lstm", "lstm-attention")
+    return made("lstm", lambda model: _train(small, model, "lstm-attention"))
 
 
 @pytest.fixture(scope="session")
-def bottleneck(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bottleneck(small: Path, made: Made) -> Path:
     """A tiny tanh RNN without attention, hardly trained."""
-    model = tmp_path_factory.mktemp("trained") / "rnn"
     words = ("--preset", "rnn", "--updates", 20, "--set", "model.width=24", "--set", "model.hidden=32")
-    result = run_nmt("train", small / "a.en", small / "a.de", "-o", model, *words)
-    assert result.exit_code == 0, result.stderr
-    return model
+    return made("rnn", lambda model: _run("train", small / "a.en", small / "a.de", "-o", model, *words))
 
 
 @pytest.fixture(scope="session")
-def writer(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def writer(small: Path, made: Made) -> Path:
     """A tiny Transformer language model, line by line, of subwords."""
-    return _train_on(small / "a.en", tmp_path_factory.mktemp("trained") / "lm", "lm", "lm-transformer")
+    return made("lm", lambda model: _train_on(small / "a.en", model, "lm", "lm-transformer"))
 
 
 @pytest.fixture(scope="session")
-def stream_writer(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stream_writer(small: Path, made: Made) -> Path:
     """A tiny recurrent language model, on one stream of words."""
-    model = tmp_path_factory.mktemp("trained") / "words"
-    return _train_on(small / "a.en", model, "lm", "lm-rnn", "--set", "data.units=word", "--set", "training.window=20")
+    words = ("--set", "data.units=word", "--set", "training.window=20")
+    return made("words", lambda model: _train_on(small / "a.en", model, "lm", "lm-rnn", *words))
 
 
 @pytest.fixture(scope="session")
-def classifier(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def classifier(small: Path, made: Made) -> Path:
     """A tiny classifier: questions, statements, German."""
-    model = tmp_path_factory.mktemp("trained") / "classifier"
-    return _train_on(small / "kinds.tsv", model, "classify", "classify-birnn")
+    return made("classifier", lambda model: _train_on(small / "kinds.tsv", model, "classify", "classify-birnn"))
 
 
 @pytest.fixture
@@ -245,13 +255,25 @@ def _note(words: list[str]) -> None:
     typed.update((command, word.partition("=")[0]) for word in words if word.startswith("-"))
 
 
-def _train(small: Path, model: Path, preset: str) -> Path:
-    result = run_nmt("train", small / "a.en", small / "a.de", "-o", model, *brief(preset, 180))
-    assert result.exit_code == 0, result.stderr
-    return model
+def _beginning(folder: Path) -> None:
+    folder.mkdir()
+    for language in ("en", "de"):
+        lines = (PHRASEBOOK / f"train.{language}").read_text(encoding="utf-8").split("\n")[:LINES]
+        (folder / f"a.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    english, german = ((folder / name).read_text(encoding="utf-8").split("\n")[:-1] for name in ("a.en", "a.de"))
+    kinds = [("question" if line.endswith("?") else "statement", line) for line in english]
+    kinds += [("german", line) for line in german[:200]]
+    (folder / "kinds.tsv").write_text("".join(f"{label}\t{line}\n" for label, line in kinds), encoding="utf-8")
 
 
-def _train_on(text: Path, model: Path, task: str, preset: str, *words: str) -> Path:
-    result = run_nmt("train", text, "-o", model, "--task", task, *brief(preset, 120), *words)
+def _train(small: Path, model: Path, preset: str) -> None:
+    _run("train", small / "a.en", small / "a.de", "-o", model, *brief(preset, 180))
+
+
+def _train_on(text: Path, model: Path, task: str, preset: str, *words: str) -> None:
+    _run("train", text, "-o", model, "--task", task, *brief(preset, 120), *words)
+
+
+def _run(*words: object) -> None:
+    result = run_nmt(*words)
     assert result.exit_code == 0, result.stderr
-    return model

@@ -6,8 +6,10 @@ minutes. What no fork shows, a start and signals, has tests of its own.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import shlex
 import signal
 import socket
@@ -48,10 +50,11 @@ def forking(environment: Mapping[str, str]) -> Iterator[str]:
 
 def serve(address: str) -> None:
     """Fork for each call, for ever."""
-    import nmt_cli.inference.job
-    import nmt_cli.training.session  # noqa: F401
     from nmt_cli.cli.app import main
 
+    for module in pkgutil.walk_packages([str(ROOT / "nmt_cli")], "nmt_cli."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
     with socket.socket(socket.AF_UNIX) as calls:
         calls.bind(f"{address}.new")

@@ -1,5 +1,7 @@
 """Tiny models of every registered architecture, and small random batches for them."""
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import torch
@@ -74,6 +76,12 @@ def random_weights(
     So do distributions that are always the same: no token is the best everywhere, and some sentences end before their limit.
     """
     torch.manual_seed(seed)
+    return deepcopy(_scaled(settings, seed, vocabulary)).to(dtype)
+
+
+@cache
+def _scaled(settings: ModelSettings, seed: int, vocabulary: int) -> Any:
+    torch.manual_seed(seed)
     model: Any = settings.build(Sizes(vocabulary))
     model.to(torch.float64).eval()
     with torch.no_grad():
@@ -83,7 +91,7 @@ def random_weights(
                 parameter *= 3
         while _centred(model) > 0.9:
             model.output.embedding *= 1.2
-    return model.to(dtype)
+    return model
 
 
 def _centred(model: Any) -> float:

@@ -18,6 +18,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -28,6 +29,7 @@ GENDERS = ("m", "n", "f", "p")
 TOKEN = re.compile(r"\{[^}]*\}|[^\s{}]+")
 SLOT = re.compile(r"\{(\d+)(?::([\w/']+))?(?:\.(\w+))?((?: [^}]*)?)\}")
 AGREEING_VERB = re.compile(r"\{([^\W\d]+)(?:\.(\w+))?@(\d+)\}")
+slot_in, verb_in = cache(SLOT.fullmatch), cache(AGREEING_VERB.fullmatch)
 MARKS = {".", ",", "?", "!"}
 COUNTING = {"two", "three", "four", "five", "some", "many"}  # never negated: "not many" is another story
 Item = TypeVar("Item")
@@ -670,7 +672,7 @@ class ClauseNode:
     def _english_tail(self) -> list[str]:
         words: list[str] = []
         for token in self.frame.english[1:]:
-            match = SLOT.fullmatch(token)
+            match = slot_in(token)
             if match is None:
                 words.append(token)
             elif int(match[1]) != self.gap:
@@ -753,7 +755,7 @@ class ClauseNode:
         return words + (self.adverb.german("") if self.adverb else [])
 
     def _filler(self, token: str) -> tuple[Node | None, str, int]:
-        match = SLOT.fullmatch(token)
+        match = slot_in(token)
         if match is None:
             return None, "", 0
         return self.fillers.get(int(match[1])), match[3] or "", int(match[1])
@@ -784,8 +786,6 @@ class ClauseNode:
     def _without_relative(self, token: str, words: list[str]) -> tuple[list[str], list[str]]:
         node, _, index = self._filler(token)
         if not isinstance(node, NounPhraseNode) or node.relative is None or index == self.gap:
-            return words, []
-        if self._verbs_second()[1] == [] and False:
             return words, []
         clause = node.german_relative()
         return words[: len(words) - len(clause)], clause
@@ -888,12 +888,12 @@ class Pair:
     label: str
     depth: int
 
-    @property
+    @cached_property
     def lengths(self) -> tuple[int, int]:
         """Return the numbers of words, English and German."""
         return len(self.english.split()), len(self.german.split())
 
-    @property
+    @cached_property
     def words(self) -> list[str]:
         """Return the words of both sides, the German ones marked, to be counted."""
         return words_of(self.english) + ["de:" + word for word in words_of(self.german)]
@@ -912,7 +912,7 @@ class DrawError(Exception):
 def _slots_with_neighbours(tokens: Sequence[str]) -> list[tuple[re.Match[str], str]]:
     """Return every slot among the tokens with the token before it."""
     neighbours = zip(("", *tokens), tokens, strict=False)
-    return [(slot, before) for before, token in neighbours if (slot := SLOT.fullmatch(token)) is not None]
+    return [(slot, before) for before, token in neighbours if (slot := slot_in(token)) is not None]
 
 
 class Writer:
@@ -927,6 +927,8 @@ class Writer:
         self.frame_choices: dict[tuple[str, ...], list[tuple[Frame, float]]] = {}
         self.determiner_choices: dict[tuple[str, tuple[str, str], str], list[tuple[DeterminerChoice, float]]] = {}
         self.noun_choices: dict[str, tuple[list[Noun], list[str]]] = {}
+        self.adjective_choices: dict[tuple[str, ...], tuple[list[Adjective], list[str]]] = {}
+        self.tense_choices: dict[tuple[str, str], list[tuple[str, float]]] = {}
         self.manner = SHORT_MANNER
         self.deepest = 0
         self.timed = False
@@ -959,7 +961,7 @@ class Writer:
         """Draw two and keep the one used less so far, so that no word stays rare."""
         if not items:
             raise DrawError
-        first, second = (int(self.dice.fraction() * len(items)) for _ in range(2))
+        first, second = int(self.dice.fraction() * len(items)), int(self.dice.fraction() * len(items))
         best = first if self.used[keys[first]] <= self.used[keys[second]] else second
         self.used[keys[best]] += 1
         return items[best]
@@ -1068,11 +1070,14 @@ class Writer:
             return None
         if wish != "yes" and "family" in noun.classes:
             return None
-        fitting = [entry for entry in self.grammar.adjectives if set(entry.classes) & set(noun.classes)
-                   and "predicate" not in entry.classes]  # fmt: skip
+        if noun.classes not in self.adjective_choices:
+            fitting = [entry for entry in self.grammar.adjectives if set(entry.classes) & set(noun.classes)
+                       and "predicate" not in entry.classes]  # fmt: skip
+            self.adjective_choices[noun.classes] = fitting, [entry.english for entry in fitting]
+        fitting, names = self.adjective_choices[noun.classes]
         if wish != "yes" and (not fitting or determiner.name == "this"):
             return None
-        return self.balanced(fitting, [entry.english for entry in fitting])
+        return self.balanced(fitting, names)
 
     def _with_relative(self, phrase: NounPhraseNode, level: int, wanted: bool) -> NounPhraseNode:
         if level + 1 > self.manner.deepest or not (wanted or self.dice.chance(self.manner.relative)):
@@ -1155,17 +1160,18 @@ class Writer:
         wanted = options.get("tense", "any")
         if wanted == "bare":
             return self.grammar.tenses["future"]
-        pairs = [
-            pair
-            for entry in wanted.split(",")
-            for pair in (self.grammar.sets.get(entry) or [(entry, 1.0)])
-            if pair[0] in self._allowed(frame)
-        ]
-        verb = self.grammar.english_verbs[frame.english[0]]
-        pairs = [pair for pair in pairs if pair[0] != "progressive" or "ing" in verb]
-        if not pairs:
+        key = wanted, frame.key
+        if key not in self.tense_choices:
+            allowed, verb = self._allowed(frame), self.grammar.english_verbs[frame.english[0]]
+            self.tense_choices[key] = [
+                pair
+                for entry in wanted.split(",")
+                for pair in (self.grammar.sets.get(entry) or [(entry, 1.0)])
+                if pair[0] in allowed and (pair[0] != "progressive" or "ing" in verb)
+            ]
+        if not self.tense_choices[key]:
             raise DrawError
-        return self.grammar.tenses[self.dice.weighted(pairs)]
+        return self.grammar.tenses[self.dice.weighted(self.tense_choices[key])]
 
     def _subject(self, options: Mapping[str, str], frame: Frame, level: int, made: Mapping[int, Node]) -> SubjectNode:
         wanted = options.get("subject", frame.options.get("subject", "someone"))
@@ -1198,7 +1204,7 @@ class Writer:
         fillers: dict[int, Node] = {}
         holder: dict[int, Node] = {0: subject}
         for token in frame.english:
-            match = SLOT.fullmatch(token)
+            match = slot_in(token)
             if match is None:
                 continue
             category = match[2].replace("/self", "/of_" + self._as_pronoun(subject).subject)
@@ -1238,7 +1244,7 @@ class Writer:
 
     def _sentence(self, rule: Rule) -> Pair:
         made: dict[int, Node] = {}
-        slots = [match for token in rule.english if (match := SLOT.fullmatch(token)) is not None and match[2]]
+        slots = [match for token in rule.english if (match := slot_in(token)) is not None and match[2]]
         for match in sorted(slots, key=lambda slot: int(slot[1])):
             made[int(match[1])] = self.build(match[2], slot_options(match), 0, made)
         nouns = [node.noun for node in made.values() if isinstance(node, NounPhraseNode)]
@@ -1249,11 +1255,11 @@ class Writer:
         return Pair(self._english_text(english), self._german_text(german), rule.label, self.deepest)
 
     def _spell(self, token: str, made: Mapping[int, Node], language: str) -> list[str]:
-        match = SLOT.fullmatch(token)
+        match = slot_in(token)
         if match is not None:
             node = made[int(match[1])]
             return node.english(match[3] or "nom") if language == "english" else node.german(match[3] or "nom")
-        match = AGREEING_VERB.fullmatch(token)
+        match = verb_in(token)
         if match is None:
             return [token]
         finite = english_finite if language == "english" else german_finite
