@@ -164,7 +164,7 @@ def small(made: Made) -> Path:
 @pytest.fixture(scope="session")
 def trained(small: Path, made: Made) -> Path:
     """A tiny Transformer, trained so briefly that it only babbles. Not to be changed: see ``own``."""
-    return made("transformer", lambda model: _train(small, model, "transformer-tiny"))
+    return made("model", lambda model: _train(small, model, "transformer-tiny"))
 
 
 @pytest.fixture(scope="session")
