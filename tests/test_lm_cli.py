@@ -604,6 +604,21 @@ def test_ctrl_c_ends_it_at_once(
     assert errors.decode() == "interrupted\n"
 
 
+def test_a_line_that_is_too_long_to_be_read_by_itself(writer: Path, stream_writer: Path, here: Path, nmt: Nmt) -> None:
+    """It would take the memory of the machine; on a stream it may be as long as it is."""
+    long = " ".join(["The dog sees the cat."] * 1200)
+    Path("long.en").write_text(
+        "\n".join(["A dog.", "", long, *lines_of((here / "a.en").read_bytes())]) + "\n", encoding="utf-8"
+    )
+    for command in ("evaluate", "logprob"):
+        assert said(nmt(command, writer, "long.en"), 1).startswith("error: long.en:3 must have at most 4,096 tokens")
+        assert nmt(command, stream_writer, "long.en").exit_code == 0
+    result = nmt("train", "long.en", "-o", "model", *QUICK)
+    assert result.exit_code == 1
+    assert "error: the line of train that begins with 'The dog sees the cat. The dog" in result.stderr
+    assert nmt("train", "long.en", "-o", "model", *QUICK, "--set", "training.window=20").exit_code == 0
+
+
 def test_words_that_the_model_does_not_know_are_said(writer: Path, stream_writer: Path, nmt: Nmt) -> None:
     words = ("--prompt", "the xyzzy and plugh xyzzy", "--max-length", 2)
     said = "warning: 2 words of the prompt are unknown to the model: xyzzy, plugh\n"

@@ -59,9 +59,11 @@ class Text:
 
     def read(self, files: Sequence[str], columns: int) -> Iterator[Given]:
         """Each row of lines."""
+        names = [called(name) for name in self.judged(files, columns)]
         for number, row in enumerate(side_by_side(files), 1):
             source = row[0] if columns > 1 else ""
-            yield Given(number, tuple(Asked(text, source) for text in row[columns - 1 :]))
+            texts = zip(row[columns - 1 :], names, strict=True)
+            yield Given(number, tuple(Asked(text, source, place=f"{name}:{number}") for text, name in texts))
 
 
 class Tsv:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from nmt_cli.corpus.batching import TextBatch, by_length
@@ -19,6 +20,18 @@ from nmt_cli.models.base import Carry
 from nmt_cli.models.language_model import LanguageModel
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.text.tokenizer import EOS, Tokenizer
+
+LONGEST = 4096
+"""Tokens of a line that is read by itself: a Transformer's memory grows with its square."""
+
+
+def check_lengths(lengths: Sequence[int] | npt.NDArray[np.int64], place: Callable[[int], str]) -> None:
+    """Raises DataError for the first line that is too long to be read by itself; ``place`` says of its index where it stands."""
+    for index in np.flatnonzero(np.asarray(lengths) > LONGEST)[:1].tolist():
+        raise DataError(
+            f"{place(index)} must have at most {LONGEST:,} tokens to be read by itself, but has {lengths[index]:,}",
+            "break it into lines; or let a model learn the text as a stream (training.window), whose lines may have any length",
+        )
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ class LineScorer:
     def _independent(self, texts: Iterable[Asked]) -> Iterator[Scored]:
         for window in windows(texts):
             rows = self._tokens(window)
+            check_lengths([len(row) for row in rows], [asked.place for asked in window].__getitem__)
             lengths = [np.array([len(row) for row in rows], dtype=np.int64)]
             found: dict[int, list[float]] = {}
             for places in by_length(np.arange(len(rows)), lengths, BATCH_TOKENS):

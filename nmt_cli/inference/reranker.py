@@ -88,9 +88,9 @@ class Reranker:
         while window := list(islice(remaining, _WINDOW)):
             asked = [text for line in window for text in line.texts]
             direct = list(self.direct.score(asked))
-            backwards = [Asked(text.source, text.text) for text in asked]
+            backwards = [Asked(text.source, text.text, place=text.place) for text in asked]
             reverse = _opinions(self.reverse, backwards)
-            lm = _opinions(self.lm, [Asked(text.text) for text in asked])
+            lm = _opinions(self.lm, [Asked(text.text, place=text.place) for text in asked])
             ranked = iter([self._ranked(*each) for each in zip(direct, reverse, lm, backwards, strict=True)])
             for line in window:
                 own = list(islice(ranked, len(line.texts)))

@@ -34,7 +34,7 @@ from nmt_cli.training.request import (
 from nmt_cli.training.session import Session
 from nmt_cli.training.tasks import TASKS
 from nmt_cli.training.tasks.base import Task
-from nmt_cli.training.team import Order, Word, appointed
+from nmt_cli.training.team import Order, Share, Word, appointed
 from nmt_cli.training.workers import assembled, follow
 
 
@@ -62,6 +62,7 @@ def run(request: Request) -> int:
             settings = settings.model_copy(update={"training": training})
         task = TASKS[request.task](corpus)
         task.check(settings)  # again: the preset is known only now
+        task.reader(settings.training, Share())  # which refuses a corpus that cannot be read, before anything is written
         if place is None:
             allowed(settings.training.workers)
         if request.restart or not (request.output / MANIFEST).exists():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -18,12 +18,13 @@ import torch
 from nmt_cli.console import tracked
 from nmt_cli.corpus.batching import Indices, TextBatch, by_length
 from nmt_cli.corpus.columns import called
-from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
+from nmt_cli.corpus.dataset import Column, Dataset, PreparedCorpus
 from nmt_cli.corpus.rows import Items
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.evaluation.perplexity import Perplexity, TextSize
 from nmt_cli.evaluation.texts import read
 from nmt_cli.inference.generator import Generator, Wish
+from nmt_cli.inference.line_scorer import check_lengths
 from nmt_cli.models.base import Carry, Model
 from nmt_cli.models.language_model import LanguageModel
 from nmt_cli.runs.directory import ModelDirectory
@@ -70,6 +71,9 @@ class LanguageModelling:
     def reader(self, settings: TrainingSettings, share: Share) -> Reader:
         """Lines in batches of similar length, or the text as streams."""
         if settings.window == 0:
+            for name, split in (("train", self.corpus.train), ("dev", self.corpus.dev), ("test", self.corpus.test)):
+                text = split["text"]
+                check_lengths(text.lengths, partial(_beginning, name, text))
             return RowReader(epochs_of(self.corpus, settings), ("text",), _lines, settings, share)
         streams = max(1, settings.batch_tokens // settings.window)
         check_streams(streams, share)
@@ -106,17 +110,24 @@ class LanguageModelling:
         return measure(model, rows, text.all_texts(), settings.training.window, streams=streams, seen=seen)
 
 
+def _beginning(split: str, text: Column, index: int) -> str:
+    return f"the line of {split} that begins with {text.text(index)[:30]!r}"
+
+
 def _lines(rows: Rows, indices: Indices) -> TextBatch:
     return TextBatch.of(rows["text"].ids(index) for index in indices)
 
 
 def perplexity_of(directory: ModelDirectory, lines: Iterable[str], name: str = "the text") -> Perplexity:
     """What a model thinks of a text; blank lines are left out. Raises DataError, with its ``name``, where nothing else is there."""
-    texts = [text for line in lines if (text := normalize(line))]
-    if not texts:
+    numbered = [(number, text) for number, line in enumerate(lines, 1) if (text := normalize(line))]
+    if not numbered:
         raise DataError(f"{name} must have lines of text, but has none")
-    rows = directory.tokenizer.encode_all(texts)
-    return measure(directory.model(), rows, texts, directory.settings.training.window, seen=shown)
+    numbers, texts = zip(*numbered, strict=True)
+    rows, window = directory.tokenizer.encode_all(texts), directory.settings.training.window
+    if window == 0:
+        check_lengths(list(map(len, rows)), lambda index: f"{name}:{numbers[index]}")
+    return measure(directory.model(), rows, texts, window, seen=shown)
 
 
 def measure(
