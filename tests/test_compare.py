@@ -356,6 +356,13 @@ def test_a_sentence_that_one_model_cannot_take_is_not_drawn(
     assert "Where they look" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_perplexities_of_different_lines_do_not_compare(trained: Path, texts: Path, tmp_path: Path, nmt: Nmt) -> None:
+    tight = changed(trained, tmp_path / "tight", "config.toml", "max_length = 256", "max_length = 7")
+    words = ("--source", texts / "t.en", "--reference", texts / "t.de", "-o", tmp_path / "report")
+    assert nmt("compare", trained, tight, *words).exit_code == 0
+    assert "Models leave out different lines" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_perplexities_of_different_subwords_do_not_compare(
     trained: Path, small: Path, few: list[str], tmp_path: Path, nmt: Nmt
 ) -> None:

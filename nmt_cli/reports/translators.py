@@ -116,17 +116,20 @@ class Translators:
             | best((trial.scores[1].score for trial in self.trials), 2)
             | best((trial.words_per_second for trial in self.trials), 4)
         )
-        if self._same_subwords():
+        warning = self._incomparable()
+        if not warning:
             marks |= best((trial.loss.mean for trial in self.trials), 3, lowest=True)
-            warning = ""
-        else:
-            warning = "Models have different subwords, so that their perplexities do not compare. "
         signatures = " ".join(f"{score.name} {score.signature}" for score in self.trials[0].scores)
         return Table("Quality and cost of translation models", columns, rows, warning + signatures, marks)
 
-    def _same_subwords(self) -> bool:
+    def _incomparable(self) -> str:
+        """Why perplexities do not compare; empty where they do."""
         folders = [trial.contestant.directory for trial in self.trials]
-        return len({(folder.path / folder.tokenizer.file).read_bytes() for folder in folders}) == 1
+        if len({(folder.path / folder.tokenizer.file).read_bytes() for folder in folders}) > 1:
+            return "Models have different subwords, so that their perplexities do not compare. "
+        if len({trial.loss.left_out for trial in self.trials}) > 1:
+            return "Models leave out different lines, so that their perplexities do not compare. "
+        return ""
 
     def _significance(self, place: int) -> Table:
         """A score of the row minus that of the column, where that is more than chance. Columns are numbered: names are too wide."""

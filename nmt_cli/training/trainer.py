@@ -62,7 +62,9 @@ def run(request: Request) -> int:
             settings = settings.model_copy(update={"training": training})
         task = TASKS[request.task](corpus)
         task.check(settings)  # again: the preset is known only now
-        task.reader(settings.training, Share())  # which refuses a corpus that cannot be read, before anything is written
+        task.reader(
+            settings.training, Share()
+        )  # which refuses a corpus that cannot be read, before anything is written
         if place is None:
             allowed(settings.training.workers)
         if request.restart or not (request.output / MANIFEST).exists():
