@@ -1,6 +1,7 @@
 """The laws of DESIGN.md that concern models and search, as functions: test_laws holds every architecture and strategy to them,
 test_mutations breaks the code on purpose and sees them fail."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -288,11 +289,20 @@ def copies_do_not_disturb(model: Model, source: Sequences, steps: Iterable[int] 
 
 
 def beam_of_one_is_greedy(model: Model, source: Sequences) -> None:
-    """Law 4: a beam of one without length normalisation is greedy search."""
+    """Law 4: a beam of one without length normalisation is greedy search, and so is greedy search without softmax."""
     sentences = sentences_of(source)
     beam = run(model, BeamSearch(1, norm=LengthPower(0)), source, sentences)
     greedy = run(model, Greedy(), source, sentences)
     assert [found[0].tokens for found in beam] == [found[0].tokens for found in greedy]
+    _are_the_same_unweighed(run(model, Greedy(weighed=False), source, sentences), greedy)
+
+
+def _are_the_same_unweighed(unweighed: Sequence[Sequence[Hypothesis]], greedy: Sequence[Sequence[Hypothesis]]) -> None:
+    """The same tokens, of which nobody knows how probable they are."""
+    assert [[hypothesis.tokens for hypothesis in found] for found in unweighed] == [
+        [hypothesis.tokens for hypothesis in found] for found in greedy
+    ]
+    assert all(math.isnan(found[0].log_prob) and math.isnan(found[0].score) for found in unweighed)
 
 
 def wide_beam_is_brute_force(
@@ -422,6 +432,10 @@ def greedy_is_the_slow_search(model: Model, source: Sequences, sentences: Senten
         return [(tokens, log_prob, log_prob)]
 
     _are_the_slow_ones(model, source, sentences, [Greedy()], rules, slow)
+    weighed, unweighed = (
+        run(model, rules.around(search), source, sentences) for search in (Greedy(), Greedy(weighed=False))
+    )
+    _are_the_same_unweighed(unweighed, weighed)
 
 
 def beam_is_the_slow_search(

@@ -142,7 +142,10 @@ def test_as_many_hypotheses_as_there_are() -> None:
     assert sorted(len(hypothesis.tokens) for hypothesis in found) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("search", [Greedy(), BeamSearch(1), BeamSearch(4, n_best=2), BeamSearch(3, stop=Patience())])
+@pytest.mark.parametrize(
+    "search",
+    [Greedy(), Greedy(weighed=False), BeamSearch(1), BeamSearch(4, n_best=2), BeamSearch(3, stop=Patience())],
+)
 def test_scores_that_are_no_numbers_are_an_error(search: SearchStrategy) -> None:
     model = random_model("recurrent", seed=6)
     with torch.no_grad():
@@ -153,7 +156,7 @@ def test_scores_that_are_no_numbers_are_an_error(search: SearchStrategy) -> None
             laws.run(model, search, source, Sentences.of(torch.full((2,), limit)))
 
 
-@pytest.mark.parametrize("search", [Greedy(), BeamSearch(2), BeamSearch(3, stop=Patience())])
+@pytest.mark.parametrize("search", [Greedy(), Greedy(weighed=False), BeamSearch(2), BeamSearch(3, stop=Patience())])
 def test_one_damaged_sentence_among_others_is_an_error(search: SearchStrategy) -> None:
     table = Table(torch.tensor([[0.0, 1.0, 2.0], [0.0, torch.nan, 2.0]]))
     with pytest.raises(ModelError, match="NaN"):
@@ -205,6 +208,7 @@ def test_strategies_from_options() -> None:
     assert STRATEGIES["beam"].of(SearchOptions()) == BeamSearch()
     assert STRATEGIES["beam"].of(SearchOptions(prune=2.0)) == BeamSearch(pruning=Pruning(2.0))
     assert STRATEGIES["greedy"].of(SearchOptions(beam=9)) == Greedy()
+    assert STRATEGIES["greedy"].of(SearchOptions(weighed=False)) == Greedy(weighed=False)
     with pytest.raises(ConfigError, match="n-best"):
         STRATEGIES["beam"].of(SearchOptions(2, 3))
     with pytest.raises(ConfigError, match="length penalty"):

@@ -1132,6 +1132,9 @@ MUTATIONS = {
     "greedy takes the second best": Mutation(
         wrap(ancestral, "most_probable", lambda _: second_best), ("beam_of_one_is_greedy", "greedy_is_the_slow_search")
     ),
+    "greedy without softmax takes the second best": Mutation(
+        wrap(ancestral, "highest", lambda _: second_best), ("beam_of_one_is_greedy", "greedy_is_the_slow_search")
+    ),
     "places are taken for ids": Mutation(
         wrap(Scores, "best", places_for_ids), (*RETOLD, "wide_beam_is_brute_force", "greedy_is_the_slow_search")
     ),

@@ -81,6 +81,14 @@ def test_best_are_ids_of_columns(logits: Tensor) -> None:
             assert values[row].tolist() == pytest.approx([-value for value, _ in ranked][:k])
 
 
+def test_the_highest_is_the_best_by_its_raw_score(logits: Tensor) -> None:
+    scores = Scores(logits, SHORTLIST)
+    values, tokens = scores.highest()
+    assert "normaliser" not in vars(scores)
+    assert tokens.tolist() == scores.best(1)[1][:, 0].tolist()
+    assert values.tolist() == logits.amax(1).tolist()
+
+
 @pytest.mark.parametrize("height", [17.0, 200.0, 1e4])
 def test_the_best_are_told_before_the_normaliser_of_high_logits(height: float) -> None:
     """What top-k found first is what is taken off before the powers: were it another, they would run over a float."""

@@ -185,6 +185,8 @@ def test_scores_of_candidates() -> None:
     assert ids[0].tolist() == [5, 9]
     assert ids[1, 0] == 4
     torch.testing.assert_close(log_probs, wanted.gather(1, ids - 3))
+    values, ids = scores.highest()
+    assert (values.tolist(), ids.tolist()) == ([3.0, 0.5], [5, 4])
     for token in range(3, 10):
         torch.testing.assert_close(scores.of(torch.tensor([token, token])), wanted[:, token - 3])
 

@@ -104,6 +104,7 @@ def test_damaged_weights_are_an_error_of_ours_alone(name: str) -> None:
         for parameter in model.decoder.parameters():
             parameter.fill_(torch.inf)
         model.pack()
-        first, state = model.start(random_batch(1, seed=6).source)
-        with pytest.raises(ModelError, match="scores must be numbers"):
-            Greedy()(model, first, state, Sentences.of(torch.tensor([5])))
+        for search in (Greedy(), Greedy(weighed=False)):
+            first, state = model.start(random_batch(1, seed=6).source)
+            with pytest.raises(ModelError, match="scores must be numbers"):
+                search(model, first, state, Sentences.of(torch.tensor([5])))

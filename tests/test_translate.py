@@ -277,6 +277,12 @@ def test_search_options(ask: Ask, sentences: list[str]) -> None:
     text = "\n".join(sentences) + "\n"
     greedy = ask(text, "--search", "greedy")
     assert ask(text, "--beam", 1, "--length-penalty", 0) == greedy
+    objects = "".join(json.dumps({"text": sentence}) + "\n" for sentence in sentences)
+    weighed = [json.loads(row) for row in ask(objects, "--search", "greedy", "--format", "jsonl")]
+    assert [row["translation"] for row in weighed] == greedy
+    assert all(row["log_prob"] == row["score"] < 0 for row in weighed)  # where they are told they are not NaN
+    table = [row.split("\t") for row in ask(text, "--search", "greedy", "--format", "tsv")]
+    assert [float(row[3]) for row in table] == pytest.approx([row["log_prob"] for row in weighed], abs=1e-5)
     assert ask(text, "--beam", 8) != greedy
     short, long = (ask(text, "--length-penalty", penalty) for penalty in (0, 5))
     assert sum(map(len, short)) < sum(map(len, long))

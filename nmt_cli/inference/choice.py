@@ -45,6 +45,7 @@ class Choice:
     glossary: Path | None = None
     together: Together = field(default_factory=Together)
     details: Details = field(default_factory=Details)
+    weighed: bool = True  # whether anybody reads score and log-probability
 
     @property
     def name(self) -> str:
@@ -108,6 +109,7 @@ class Choice:
             SearchOptions(**{name: value for name, value in self.typed.items() if name not in own}),
             beam=beam,
             length_penalty=settings.length_penalty,
+            weighed=self.weighed,
             typed=frozenset(self.typed),
         )
         if "utility" in kind.uses:

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from nmt_cli.errors import DataError
 from nmt_cli.inference.details import Details
@@ -59,6 +59,9 @@ class Row:
 class Format(Protocol):
     """A way to write a line down."""
 
+    weighs: ClassVar[bool]
+    """Whether it says how probable a candidate is."""
+
     @classmethod
     def of(cls, figures: Figures, details: Details) -> Self:
         """``figures`` say how different candidates are. Raises ConfigError for ``details`` that there is no room for."""
@@ -81,6 +84,8 @@ class Format(Protocol):
 @dataclass(frozen=True)
 class Plain:
     """Lines in: what the formats but JSON lines share."""
+
+    weighs: ClassVar[bool] = False
 
     details: Details
 
@@ -123,6 +128,8 @@ class Pharaoh(Plain):
 class Tsv(Plain):
     """Lines in, a table out."""
 
+    weighs: ClassVar[bool] = True
+
     @classmethod
     def of(cls, figures: Figures, details: Details) -> Self:
         """There is room for a column more."""
@@ -158,6 +165,8 @@ class Tsv(Plain):
 @dataclass(frozen=True)
 class JsonLines:
     """An object a line."""
+
+    weighs: ClassVar[bool] = True
 
     figures: Figures
     details: Details

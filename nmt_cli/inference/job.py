@@ -55,7 +55,7 @@ def run(job: Job) -> None:
         ModelError: no model, or one that does not translate.
     """
     form = FORMATS[job.format].of(job.figures, job.choice.details)
-    engine = ENGINES[job.engine].open(job.model, replace(job.choice, details=form.details))
+    engine = ENGINES[job.engine].open(job.model, replace(job.choice, details=form.details, weighed=form.weighs))
     glossary = job.choice.terms()
     if job.output is not None:
         files.check_output(job.output, job.files)

@@ -58,7 +58,7 @@ class Candidate:
 
     text: str
     score: float  # what the search ranked by
-    log_prob: float  # natural logarithm, EOS included; of a split line, the sum over its pieces
+    log_prob: float  # natural logarithm, EOS included; of a split line, the sum over its pieces; see Hypothesis
     tokens: tuple[int, ...]  # of a split line, the pieces one after the other
     certificate: Certificate | None = None  # of exact search; of a split line, of all pieces
     reading: Reading | None = None  # token by token; None where nobody asked, or of a blank line

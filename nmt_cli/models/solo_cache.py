@@ -84,6 +84,9 @@ class SoloSlots:
 
     def consume(self, real: Array, turn: Turn) -> tuple[list[SoloSight], Self]:
         """See SoloPast."""
+        if real.size == 1 and real.all() and self.visible.all():  # as in greedy search: nothing is free, nothing hidden
+            room = self._seeing(np.ones((1, self.used + 1), dtype=bool))
+            return room._sights(np.array([[self.used]]), None, turn), room
         own, room = self._claimed(*real.shape)
         mask = room.visible[:, None]  # (N, P, R) what was before, and oneself
         if real.size == 1 and real.all():
@@ -94,7 +97,11 @@ class SoloSlots:
             mask[of[:, None], ahead[:, None], own[:, None]] = ahead <= ahead[:, None]
             room.visible[of, own] = real
         bias = None if mask.all() else np.where(mask.reshape(-1, room.used), 0, -np.inf).astype(room.pairs.dtype)
-        return [SoloSight(pairs, own, room.used, bias, turn) for pairs in room.pairs], room
+        return room._sights(own, bias, turn), room
+
+    def _sights(self, written: Array, bias: Array | None, turn: Turn) -> list[SoloSight]:
+        """For each layer."""
+        return [SoloSight(pairs, written, self.used, bias, turn) for pairs in self.pairs]
 
     def _claimed(self, rows: int, length: int) -> tuple[Array, Self]:
         """For each row so many slots (N, P) that no row sees, and a cache that has them, whose mask nobody else has."""
@@ -103,8 +110,12 @@ class SoloSlots:
         own = np.concatenate([free, np.arange(self.used, self.used + missing)]).reshape(rows, length)
         visible = np.zeros((rows, self.used + missing), dtype=bool)
         visible[:, : self.used] = self.visible
+        return own, self._seeing(visible)
+
+    def _seeing(self, visible: Array) -> Self:
+        """With that mask (N, R), and at least so many slots."""
         layers, room, width = self.pairs.shape
         if visible.shape[1] <= room:
-            return own, replace(self, visible=visible)
+            return type(self)(visible, self.pairs)
         more = np.zeros((layers, max(visible.shape[1], 2 * room) - room, width), dtype=self.pairs.dtype)
-        return own, type(self)(visible, np.concatenate([self.pairs, more], 1))
+        return type(self)(visible, np.concatenate([self.pairs, more], 1))

@@ -62,9 +62,21 @@ class Scores:
         return self.logits - self.normaliser
 
     def best(self, k: int) -> tuple[Tensor, Tensor]:
-        """The ``k`` (at most V') best tokens of each row: log-probabilities (N, k), descending, and ids (N, k)."""
+        """The ``k`` (at most V') best tokens of each row: log-probabilities (N, k), descending, and ids (N, k).
+
+        Where a row has fewer tokens to choose from, the others are impossible.
+        """
         values, places = self._top(k)
-        return values - self.normaliser, self.columns[places]
+        return values - self.normaliser, self._ids(places)
+
+    def highest(self) -> tuple[Tensor, Tensor]:
+        """The best token of each row, an id (N,), behind its raw score (N,): to find it, no normaliser is needed."""
+        values, places = self._top(1)
+        return values[:, 0], self._ids(places)[:, 0]
+
+    def _ids(self, places: Tensor) -> Tensor:
+        """(N, k) which tokens stand at so many places of each row."""
+        return self.columns[places]
 
     def _top(self, k: int) -> tuple[Tensor, Tensor]:
         """The ``k`` highest logits of each row and their places; the first is what the normaliser looks for."""
@@ -104,10 +116,9 @@ class CandidateScores(Scores):
         places = self.ids - self.columns[0]  # columns are a range
         return everything.scatter_reduce_(1, places, self._logits, "amax")
 
-    def best(self, k: int) -> tuple[Tensor, Tensor]:
-        """See Scores; where there are fewer than k candidates, the others are impossible."""
-        values, places = self._top(k)
-        return values - self.normaliser, self.ids.gather(1, places)
+    def _ids(self, places: Tensor) -> Tensor:
+        """See Scores."""
+        return self.ids.gather(1, places)
 
     def of(self, tokens: Tensor) -> Tensor:
         """See Scores."""

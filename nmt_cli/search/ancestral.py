@@ -1,5 +1,6 @@
 """One token after the other, each chosen from the model's distribution by a picker."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, TypeVar
 
@@ -32,12 +33,24 @@ def most_probable(scores: Scores, row: Tensor, step: int) -> tuple[Tensor, Tenso
     return ids[:, 0], log_probs[:, 0]
 
 
+def highest(scores: Scores, row: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    """The same choice by raw scores, which then stand for the log-probabilities: nothing is summed over the vocabulary."""
+    del row, step
+    values, ids = scores.highest()
+    return ids, values
+
+
 @dataclass(frozen=True)
 class Greedy:
-    """Always the most probable next token: a beam of one without length normalisation."""
+    """Always the most probable next token: a beam of one without length normalisation.
+
+    Where nobody asks how probable its hypotheses are they are found without softmax, and score and log-probability are NaN.
+    """
 
     uses: ClassVar[frozenset[str]] = frozenset()
     repeats: ClassVar[bool] = True
+
+    weighed: bool = True
 
     @property
     def rows(self) -> int:
@@ -47,12 +60,13 @@ class Greedy:
     @classmethod
     def of(cls, options: SearchOptions) -> Self:
         """There is nothing to choose."""
-        del options
-        return cls()
+        return cls(options.weighed)
 
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
         """See SearchStrategy. Cost: one step of at most B rows for each length."""
-        found = generate(scorer, tokens, state, sentences.limits, most_probable)
+        found = generate(scorer, tokens, state, sentences.limits, most_probable if self.weighed else highest)
+        if not self.weighed:
+            found = [Hypothesis(hypothesis.tokens, math.nan, math.nan) for hypothesis in found]
         return [[hypothesis] for hypothesis in found]
 
 
@@ -69,11 +83,13 @@ def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: 
             tokens = torch.where(must, scorer.eos, tokens)
             gained = scores.of(tokens)
         produced.append((row, tokens, gained))
-        going = torch.nonzero(tokens != scorer.eos)[:, 0]
-        if len(going) == 0:
+        going = tokens != scorer.eos
+        if bool(going.all()):
+            continue
+        left = torch.nonzero(going)[:, 0]
+        if len(left) == 0:
             break
-        if len(going) < len(row):
-            row, tokens, state = row[going], tokens[going], state.reorder(going)
+        row, tokens, state = row[left], tokens[left], state.reorder(left)
     table = torch.full((count, len(produced)), scorer.eos)
     log_probs, lengths = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.long)
     for column, (rows, chosen, gained) in enumerate(produced):

@@ -68,8 +68,8 @@ class Hypothesis:
     """One complete translation."""
 
     tokens: tuple[int, ...]  # ends in EOS
-    log_prob: float  # the scorer's own, EOS included
-    score: float  # what the search ranked by
+    log_prob: float  # the scorer's own, EOS included; NaN where nobody asks and the search needs none
+    score: float  # what the search ranked by; NaN likewise
     certificate: Certificate | None = None  # of a search that can give one
     retelling: Retelling | None = None  # of a search that is retold
 

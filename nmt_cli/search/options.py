@@ -38,6 +38,7 @@ class SearchOptions:
     judge: Judge | None = None
     nodes: int | None = None
     seconds: float | None = None
+    weighed: bool = True  # whether anybody reads how probable the hypotheses are
     typed: frozenset[str] = frozenset()  # the fields that a user gave; the others are as usual, or the model's own
 
     @property

@@ -92,7 +92,7 @@ class Translate:
         nll, tokens = team.sum(_nll(decodable, *([dev[side].ids(i) for i in own] for side in ("source", "target"))))
         nll /= max(1, tokens)
         sources, references = _texts(dev)
-        engine = Engine(decodable, Greedy(), self.limit)
+        engine = Engine(decodable, Greedy(weighed=False), self.limit)
         translator = Translator(
             self.corpus.tokenizer,
             lambda batches: map(engine.search, batches),
