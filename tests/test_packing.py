@@ -5,9 +5,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nmt_cli.models import arithmetic
 from nmt_cli.models.layers import Output, embedding_table
-from nmt_cli.models.packing import packed
+from nmt_cli.models.products import Product, laid_out, packed
 from nmt_cli.text.tokenizer import EOS, UNK
+from tests.tiny import random_batch, random_model
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -25,6 +27,63 @@ def test_the_product(sizes: tuple[int, int], rows: int, dtype: torch.dtype) -> N
     assert found.dtype == dtype
     tolerance = 1e-5 if dtype == torch.float32 else 0.0
     torch.testing.assert_close(found, functional.linear(values.to(dtype), weight, bias), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", [(5,), (300,), (2, 3)])
+@pytest.mark.parametrize("biased", [True, False])
+def test_the_product_of_any_shape_where_it_can_be_laid_out(shape: tuple[int, ...], biased: bool) -> None:
+    torch.manual_seed(3)
+    weight, values = torch.randn(301, 16), torch.randn(*shape, 16)
+    bias = torch.randn(301) if biased else None
+    read = laid_out(weight, bias)
+    if read is None:
+        pytest.skip("this build of PyTorch packs no weights")
+    wanted = functional.linear(values, weight, bias)
+    weight.zero_()  # what was laid out is a copy
+    with torch.inference_mode():
+        torch.testing.assert_close(read(values), wanted, rtol=0, atol=1e-5)
+
+
+def test_doubles_are_not_laid_out() -> None:
+    assert laid_out(torch.randn(5, 3, dtype=torch.float64), None) is None
+
+
+@pytest.mark.parametrize("name", ["transformer", "transformer-post", "transformer-ssru", "transformer-rotary"])
+@pytest.mark.parametrize(("sentences", "rows"), [(1, 1), (1, arithmetic.MANY), (1, 9), (3, 2)])
+def test_large_weights_say_what_small_ones_say(
+    name: str, sentences: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many rows as you like of a sentence, and of several; no weight of a test is large by itself."""
+    source = random_batch(sentences, seed=2).source
+    tokens = 5 + torch.arange(sentences * rows) % 6
+
+    def said() -> Tensor:
+        model = random_model(name, seed=2, dtype=torch.float32)
+        model.pack()
+        with torch.no_grad():
+            _, state = model.step(*model.start(source))
+            scores, _ = model.step(tokens, state.reorder(torch.arange(sentences).repeat_interleave(rows)))
+            found: Tensor = scores.log_probs()
+            return found
+
+    small = said()
+    read: list[int] = []
+
+    def watched(weight: Tensor, bias: Tensor | None) -> Product | None:
+        layout = laid_out(weight, bias)
+
+        def product(values: Tensor) -> Tensor:
+            assert layout is not None
+            read.append(len(values))
+            return layout(values)
+
+        return None if layout is None else product
+
+    monkeypatch.setattr(arithmetic, "LARGE", 1)
+    monkeypatch.setattr(arithmetic, "laid_out", watched)
+    torch.testing.assert_close(said(), small, rtol=0, atol=1e-4)
+    if laid_out(torch.ones(1, 1), None) is not None:
+        assert sentences * rows in read  # one row among them: that of the encoder
 
 
 @pytest.mark.parametrize("first", [EOS, UNK])

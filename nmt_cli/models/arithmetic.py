@@ -8,9 +8,10 @@ the work, and PyTorch is the better one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,28 +19,58 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nmt_cli.models.products import Product, laid_out
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Function = Callable[[Any], Any]
 """(..., D) -> (..., D'), of tensors or of arrays"""
 
+LARGE = 2**16
+"""Numbers of a weight from which packing it pays: below, oneDNN spends more before the product than it saves in it."""
+MANY = 4
+"""Rows from which a packed weight is read faster than NumPy reads the other: NumPy packs it anew for each product but that of
+one row."""
+
+
+class Weights:
+    """Of several layers of the same values, side by side, as one product: (D, W), W the sum of their widths."""
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        self._layers = layers
+
+    @cached_property
+    def bias(self) -> Tensor | None:
+        """(W,)"""
+        if all(layer.bias is None for layer in self._layers):
+            return None
+        none = self._layers[0].weight.new_zeros
+        biases = [none(layer.out_features) if layer.bias is None else layer.bias.detach() for layer in self._layers]
+        return torch.cat(biases)
+
+    @cached_property
+    def columns(self) -> Tensor:
+        """(D, W) column by column."""
+        return self._joined().t().contiguous()
+
+    @cached_property
+    def laid_out(self) -> Product | None:
+        """Packed for many rows; None where that does not pay."""
+        weight = self._joined()
+        return laid_out(weight, self.bias) if weight.numel() >= LARGE else None
+
+    def _joined(self) -> Tensor:
+        return torch.cat([layer.weight.detach() for layer in self._layers])
+
 
 @dataclass(frozen=True)
 class Copies:
-    """Weights as they are read, side by side and column by column, the same for all that read them."""
+    """Weights as they are read, the same for all that read them; each way that one is read in is made when it is asked for."""
 
-    known: dict[tuple[nn.Linear, ...], tuple[Tensor, Tensor | None]] = field(default_factory=dict)
+    known: dict[tuple[nn.Linear, ...], Weights] = field(default_factory=dict)
 
-    def of(self, *layers: nn.Linear) -> tuple[Tensor, Tensor | None]:
-        """A weight (D, sum of widths) and a bias (sum of widths,): several layers of the same values as one product."""
-        if layers not in self.known:
-            weight = torch.cat([layer.weight.detach() for layer in layers]).t().contiguous()
-            bias = None
-            if any(layer.bias is not None for layer in layers):
-                none = weight.new_zeros
-                biases = [none(layer.out_features) if layer.bias is None else layer.bias.detach() for layer in layers]
-                bias = torch.cat(biases)
-            self.known[layers] = weight, bias
-        return self.known[layers]
+    def of(self, *layers: nn.Linear) -> Weights:
+        """Of layers of the same values."""
+        return self.known.setdefault(layers, Weights(layers))
 
 
 class Arithmetic(Protocol):
@@ -70,8 +101,10 @@ class Tensors(Arithmetic):
 
     def product(self, *layers: nn.Linear) -> Function:
         """See Arithmetic."""
-        columns, bias = self.copies.of(*layers)
-        weight = columns.t()
+        weights = self.copies.of(*layers)
+        if weights.laid_out is not None:
+            return weights.laid_out
+        weight, bias = weights.columns.t(), weights.bias
         return lambda values: functional.linear(values, weight, bias)
 
     def norm(self, norm: nn.Module) -> Function:
@@ -104,10 +137,14 @@ class Arrays(Arithmetic):
 
     def product(self, *layers: nn.Linear) -> Function:
         """See Arithmetic."""
-        columns, addend = self.copies.of(*layers)
-        weight, bias = columns.numpy(), None if addend is None else addend.numpy()
+        weights = self.copies.of(*layers)
+        weight, bias, many = weights.columns.numpy(), None, weights.laid_out
+        if weights.bias is not None:
+            bias = weights.bias.numpy()
 
         def product(rows: Array) -> Array:
+            if many is not None and len(rows) >= MANY:
+                return many(torch.from_numpy(rows)).numpy()
             found: Array = np.dot(rows, weight)
             if bias is not None:
                 found += bias

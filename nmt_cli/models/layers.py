@@ -11,7 +11,8 @@ from torch.nn import functional
 from nmt_cli.models.agreement import agreement
 from nmt_cli.models.arithmetic import Arithmetic, Function
 from nmt_cli.models.losses import CHUNK, cross_entropy
-from nmt_cli.models.packing import Packable, Product, packed
+from nmt_cli.models.packing import Packable
+from nmt_cli.models.products import Product, packed
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 

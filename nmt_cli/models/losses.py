@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt_cli.models.packing import product
+from nmt_cli.models.products import product
 
 _LOG2_E = 1 / math.log(2)
 CHUNK = 256  # rows; measured: 512 and 1,024 give nothing more
