@@ -36,13 +36,20 @@ def found(
 @given(
     st.lists(st.lists(st.integers(4, 6), min_size=1, max_size=3), min_size=1, max_size=3),
     st.lists(st.integers(4, 6), max_size=9),
+    st.frozensets(st.tuples(st.integers(4, 6), st.integers(4, 6))),
 )
-def test_progress_is_its_definition(terms: list[list[int]], tokens: list[int]) -> None:
+def test_progress_is_its_definition(
+    terms: list[list[int]], tokens: list[int], joining: frozenset[tuple[int, int]]
+) -> None:
     given_terms = tuple(dict.fromkeys(map(tuple, terms)))
     progress = Progress(given_terms)
+
+    def joins(before: int, token: int) -> bool:
+        return (before, token) in joining
+
     for place, token in enumerate(tokens, 1):
-        progress = progress.after(token)
-        standing = {index for index, term in enumerate(given_terms) if holds(tuple(tokens[:place]), (term,))}
+        progress = progress.after(token, place > 1 and joins(tokens[place - 2], token))
+        standing = {index for index, term in enumerate(given_terms) if holds(tuple(tokens[:place]), (term,), joins)}
         assert progress.met == standing
         assert (progress.left == 0) == (len(standing) == len(given_terms))
         assert progress.left >= 0

@@ -114,7 +114,7 @@ def test_a_wide_constrained_beam_is_brute_force(
     data: st.DataObject, tree: Tree, source: Sequences, limit: int, norm: Normalization, n_best: int
 ) -> None:
     wishes = [Wish(terms=data.draw(drawn.disjoint())) for _ in range(len(source))]
-    laws.wide_constrained_beam_is_brute_force(tree, source, limit, norm, wishes, n_best)
+    laws.wide_constrained_beam_is_brute_force(tree, source, limit, norm, wishes, n_best, data.draw(drawn.JOINS))
 
 
 # Models, and what is around a search.

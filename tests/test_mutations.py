@@ -112,6 +112,15 @@ LAWS: dict[str, Callable[[str], None]] = {
         [Wish(terms=((4 + place % 8,),)) for place in range(12)],
         2,
     ),
+    "wide_constrained_beam_is_brute_force (longer words)": lambda a: laws.wide_constrained_beam_is_brute_force(
+        model_of(a),
+        random_batch(12, seed=9).source,
+        4,
+        LengthPower(0.0),
+        [Wish(terms=((4 + place % 8,),)) for place in range(12)],
+        2,
+        lambda before, token: token > before,
+    ),
     "greedy_is_the_slow_search": lambda a: laws.greedy_is_the_slow_search(model_of(a), *asked(1, 9, 5, seed=11)),
     "beam_is_the_slow_search": lambda a: laws.beam_is_the_slow_search(
         model_of(a), *asked(1, 9, 2, 5, 7, 3, seed=13), *BEAMS
@@ -1215,6 +1224,10 @@ MUTATIONS = {
     "terms may be missing at the end": Mutation(
         lambda patch: patch.setattr(constrained.Progress, "left", 0),
         ("terms_are_met", "wide_constrained_beam_is_brute_force"),
+    ),
+    "a longer word holds a term": Mutation(
+        wrap(constrained.Progress, "after", lambda after: lambda self, token, _: after(self, token)),
+        ("wide_constrained_beam_is_brute_force (longer words)",),
     ),
     "a constrained beam wants the best alone": Mutation(
         wrap(ConstrainedBeam, "_hopeful", hopeless_below_the_best), ("wide_constrained_beam_is_brute_force",)

@@ -1,6 +1,7 @@
 """What a user forbids, wishes for, or lets translate together, as it is typed."""
 
 import json
+import re
 import shutil
 from dataclasses import fields
 from itertools import pairwise
@@ -95,6 +96,16 @@ def test_a_glossary(trained: Path, nmt: Nmt, tmp_path: Path) -> None:
     for option in ("--coverage", "--patience", "--prune"):
         refused = lines(trained, nmt, "--glossary", glossary, option, 1, code=2)
         assert refused[0] == f"error: {option} means nothing to lines with terms"
+
+
+def test_a_term_is_a_word_of_its_own(trained: Path, nmt: Nmt, tmp_path: Path) -> None:
+    """What the model would write as the beginning of a longer word is written as a word, and nobody has to be warned."""
+    glossary = tmp_path / "terms.tsv"
+    glossary.write_text("teacher\tLehr\nbrother\tBrud\n", encoding="utf-8")
+    result = nmt("translate", trained, "--glossary", glossary, input=TEXT)
+    assert result.stderr == ""
+    assert re.search(r"\bLehr\b", result.stdout)
+    assert re.search(r"\bBrud\b", result.stdout)
 
 
 def test_a_term_that_cannot_be_placed_is_reported(trained: Path, nmt: Nmt, tmp_path: Path) -> None:

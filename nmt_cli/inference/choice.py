@@ -21,6 +21,7 @@ from nmt_cli.search.constrained import Constrained, ConstrainedBeam
 from nmt_cli.search.options import SearchOptions
 from nmt_cli.search.restricted import Restricted
 from nmt_cli.settings import SearchSettings, check
+from nmt_cli.text.edges import Joins
 from nmt_cli.text.tokenizer import Tokenizer
 
 Utility = Callable[[Sequence[str], Sequence[int]], list[float]]
@@ -86,7 +87,10 @@ class Choice:
                 )
             for name in sorted(_WITHOUT_TERMS & self.typed.keys()):
                 raise ConfigError(f"--{name} means nothing to lines with terms", "leave it out, or --glossary")
-            search = Constrained(search, ConstrainedBeam(options.beam, options.n_best, options.normalization))
+            tokenizer = directory.tokenizer
+            joins = Joins.of(tokenizer.spellings(range(tokenizer.size)))
+            beam = ConstrainedBeam(options.beam, options.n_best, options.normalization, joins)
+            search = Constrained(search, beam)
         return self.restrictions.around(self.details.around(search), directory.tokenizer)
 
     def terms(self) -> Glossary:

@@ -6,7 +6,7 @@ how many tokens of the terms a hypothesis holds already, and each bank keeps its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby, zip_longest
@@ -22,6 +22,14 @@ from nmt_cli.search.normalization import LengthPower, Normalization
 
 S = TypeVar("S", bound=State)
 Ids = tuple[int, ...]
+Joins = Callable[[int, int], bool]
+"""Whether the second token goes on with the word that the first one ends in."""
+
+
+def apart(before: int, token: int) -> bool:
+    """Where every token is a word."""
+    del before, token
+    return False
 
 
 @dataclass(frozen=True)
@@ -30,25 +38,31 @@ class Progress:
 
     terms: tuple[Ids, ...]
     met: frozenset[int] = frozenset()  # which terms stand in it
+    ended: frozenset[int] = (
+        frozenset()
+    )  # which of them it ends in, and did not hold before: a longer word takes them away
     begun: frozenset[tuple[int, int]] = frozenset()  # (term, tokens of it) where it ends in the beginning of a term
 
-    def after(self, token: int) -> Progress:
-        """With one token more."""
+    def after(self, token: int, joined: bool = False) -> Progress:
+        """With one token more; ``joined``: it makes the last word longer, which so is no term."""
+        met = self.met - self.ended if joined else self.met
         longer = {(term, held + 1) for term, held in self.begun if self.terms[term][held] == token}
-        longer |= {(term, 1) for term, ids in enumerate(self.terms) if term not in self.met and ids[0] == token}
-        met = self.met | {term for term, held in longer if held == len(self.terms[term])}
-        return Progress(self.terms, met, frozenset((term, held) for term, held in longer if term not in met))
+        longer |= {(term, 1) for term, ids in enumerate(self.terms) if ids[0] == token}
+        longer = {(term, held) for term, held in longer if term not in met}
+        whole = {(term, held) for term, held in longer if held == len(self.terms[term])}
+        ended = frozenset(term for term, _ in whole)
+        return Progress(self.terms, met | ended, ended, frozenset(longer - whole))
 
     @cached_property
     def left(self) -> int:
         """How many tokens of terms must still come, at the least where no terms overlap."""
         missing = sum(len(ids) for term, ids in enumerate(self.terms) if term not in self.met)
-        return missing - max((held for _, held in self.begun), default=0)
+        return missing - max((held for term, held in self.begun if term not in self.met), default=0)
 
     @property
     def wanted(self) -> set[int]:
         """The tokens that bring a term on."""
-        goes_on = {self.terms[term][held] for term, held in self.begun}
+        goes_on = {self.terms[term][held] for term, held in self.begun if term not in self.met}
         return goes_on | {ids[0] for term, ids in enumerate(self.terms) if term not in self.met}
 
 
@@ -64,11 +78,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ConstrainedBeam:
-    """For sentences that have terms. ``width``: hypotheses a sentence, and at least one for each bank."""
+    """For sentences that have terms. ``width``: hypotheses a sentence, and at least one for each bank.
+
+    A term is a word, or words: what ``joins`` its last token makes it a part of a longer one, which does not count.
+    """
 
     width: int = 5
     n_best: int = 1
     norm: Normalization = field(default_factory=LengthPower)
+    joins: Joins = field(default_factory=lambda: apart)
     repeats: ClassVar[bool] = True
 
     @property
@@ -93,7 +111,7 @@ class ConstrainedBeam:
                     continue
                 last = length == limits[place]
                 forced = {scorer.eos} if last else set()
-                grown = list(_grown(pool, scores, log_probs, likely, self._room(terms[place]), forced))
+                grown = list(self._grown(pool, scores, log_probs, likely, self._room(terms[place]), forced))
                 finished[place] += [
                     Hypothesis(each.tokens, each.log_prob, each.log_prob / float(self.norm(length)))
                     for each in grown
@@ -128,6 +146,34 @@ class ConstrainedBeam:
             return pool
         norm, wanted = float(self.norm(limit)), finished[self.n_best - 1].score
         return [candidate for candidate in pool if candidate.log_prob / norm > wanted]
+
+    def _grown(
+        self,
+        pool: Sequence[Candidate],
+        scores: Scores,
+        log_probs: Tensor,
+        likely: Sequence[Sequence[int]],
+        room: int,
+        forced: set[int],
+    ) -> Iterable[Candidate]:
+        """One token more: the best of all, the best of each hypothesis, whatever brings a term on, and what is ``forced``."""
+        tokens = [sorted({*likely[each.row], *each.progress.wanted, *forced}) for each in pool]
+        found = []
+        for each, offered in zip(pool, tokens, strict=True):
+            places = torch.searchsorted(scores.columns, torch.tensor(offered)).clamp(max=len(scores.columns) - 1)
+            values = log_probs[each.row, places].masked_fill(
+                scores.columns[places] != torch.tensor(offered), -torch.inf
+            )
+            found += [
+                (each.log_prob + value, each, token) for token, value in zip(offered, values.tolist(), strict=True)
+            ]
+        found = sorted((item for item in found if item[0] > -float("inf")), key=lambda item: -item[0])
+        seen: set[int] = set()
+        for rank, (log_prob, each, token) in enumerate(found):
+            if rank < room or each.row not in seen or token in each.progress.wanted | forced:
+                joined = bool(each.tokens) and self.joins(each.tokens[-1], token)
+                yield Candidate((*each.tokens, token), log_prob, each.progress.after(token, joined), each.row)
+            seen.add(each.row)
 
 
 @dataclass(frozen=True)
@@ -172,29 +218,6 @@ class Constrained:
             own = search(scorer, tokens[rows], state.select(rows), sentences.at(rows))
             for place, hypotheses in zip(places, own, strict=True):
                 found[place] = hypotheses
-
-
-def _grown(
-    pool: Sequence[Candidate],
-    scores: Scores,
-    log_probs: Tensor,
-    likely: Sequence[Sequence[int]],
-    room: int,
-    forced: set[int],
-) -> Iterable[Candidate]:
-    """One token more: the best of all, the best of each hypothesis, whatever brings a term on, and what is ``forced``."""
-    tokens = [sorted({*likely[each.row], *each.progress.wanted, *forced}) for each in pool]
-    found = []
-    for each, offered in zip(pool, tokens, strict=True):
-        places = torch.searchsorted(scores.columns, torch.tensor(offered)).clamp(max=len(scores.columns) - 1)
-        values = log_probs[each.row, places].masked_fill(scores.columns[places] != torch.tensor(offered), -torch.inf)
-        found += [(each.log_prob + value, each, token) for token, value in zip(offered, values.tolist(), strict=True)]
-    found = sorted((item for item in found if item[0] > -float("inf")), key=lambda item: -item[0])
-    seen: set[int] = set()
-    for rank, (log_prob, each, token) in enumerate(found):
-        if rank < room or each.row not in seen or token in each.progress.wanted | forced:
-            yield Candidate((*each.tokens, token), log_prob, each.progress.after(token), each.row)
-        seen.add(each.row)
 
 
 def _numbered(pools: Sequence[Sequence[Candidate]]) -> list[list[Candidate]]:

@@ -17,13 +17,11 @@ from torch import Tensor
 
 from nmt_cli.errors import ConfigError
 from nmt_cli.scoring.scores import Scores
+from nmt_cli.text.edges import in_word, last_of, shown
 from nmt_cli.text.normalize import normalize
-from nmt_cli.text.scripts import UNSPACED
 
 NOTHING = -1
 """Stands behind the end of a row that is shorter than others; no token is called so."""
-_LONGEST = 4
-"""Bytes of a character in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class Ending:
 
     def of(self, text: bytes) -> bool:
         """Whether a text ends so."""
-        return text.endswith(self.text) and not (self.whole and _in_word(_last(text[: len(text) - len(self.text)])))
+        return text.endswith(self.text) and not (self.whole and in_word(last_of(text[: len(text) - len(self.text)])))
 
 
 @dataclass(frozen=True)
@@ -134,11 +132,11 @@ class BannedWords:
             raise ConfigError("--ban needs a word, but got a blank")
         found: dict[tuple[bytes, bool], set[int]] = {}
         for word in map(normalize, words):
-            spelt, ends = word.encode("utf-8"), _in_word(word[-1])
+            spelt, ends = word.encode("utf-8"), in_word(word[-1])
             for place in range(len(spelt)):
                 rest = spelt[place:]
                 tokens = {token for token, piece in enumerate(spellings) if _completes(piece, rest, ends)}
-                found.setdefault((spelt[:place], _in_word(word[0])), set()).update(tokens)
+                found.setdefault((spelt[:place], in_word(word[0])), set()).update(tokens)
             tokens = {token for token, piece in enumerate(spellings) if _holds(piece, spelt, word)}
             found.setdefault((b"", False), set()).update(tokens)
         endings = (Ending(*key, torch.tensor(sorted(tokens))) for key, tokens in found.items() if tokens)
@@ -159,32 +157,17 @@ class BannedWords:
 
 def _completes(piece: bytes, rest: bytes, ends: bool) -> bool:
     """Whether a subword is the rest of a word; if the word ``ends`` in a letter or digit, no other follows in the subword."""
-    return piece.startswith(rest) and not (ends and _in_word(_shown(piece[len(rest) :])[:1]))
+    return piece.startswith(rest) and not (ends and in_word(shown(piece[len(rest) :])[:1]))
 
 
 def _holds(piece: bytes, spelt: bytes, word: str) -> bool:
     """Whether the whole of a word stands in a subword, behind its beginning."""
     places = [place for place in range(1, len(piece) - len(spelt) + 1) if piece.startswith(spelt, place)]
     return any(
-        _completes(piece[place:], spelt, _in_word(word[-1]))
-        and not (_in_word(word[0]) and _in_word(_last(piece[:place])))
+        _completes(piece[place:], spelt, in_word(word[-1]))
+        and not (in_word(word[0]) and in_word(last_of(piece[:place])))
         for place in places
     )
-
-
-def _in_word(character: str) -> bool:
-    """Whether a word goes on beside such a character: a letter or digit, of a script that puts spaces between words."""
-    return character.isalnum() and not UNSPACED.match(character)
-
-
-def _last(text: bytes) -> str:
-    """The last character of a text."""
-    return _shown(text[-_LONGEST:])[-1:]
-
-
-def _shown(text: bytes) -> str:
-    """Without what is no whole character."""
-    return text.decode("utf-8", "ignore")
 
 
 def without(scores: Scores, banned: Tensor) -> Scores:

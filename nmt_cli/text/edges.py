@@ -1,0 +1,52 @@
+"""Where words begin and end in what subwords spell, which is UTF-8: a subword may hold a part of a character."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nmt_cli.text.scripts import UNSPACED
+
+_LONGEST = 4
+"""Bytes of a character."""
+
+
+def in_word(character: str) -> bool:
+    """Whether a word goes on beside such a character: a letter or digit, of a script that puts spaces between words."""
+    return character.isalnum() and not UNSPACED.match(character)
+
+
+def first_of(text: bytes) -> str:
+    """The first character of a text; nothing where it is not whole."""
+    return shown(text[:_LONGEST])[:1]
+
+
+def last_of(text: bytes) -> str:
+    """The last character of a text."""
+    return shown(text[-_LONGEST:])[-1:]
+
+
+def shown(text: bytes) -> str:
+    """Without what is no whole character."""
+    return text.decode("utf-8", "ignore")
+
+
+@dataclass(frozen=True)
+class Joins:
+    """Whether a subword goes on with the word that the one before it ends in. Beside a script without spaces none does."""
+
+    ends: Sequence[bool]  # of each id, whether a letter or digit behind it would be of the same word
+    begins: Sequence[bool]  # of each id, whether it begins with a letter or digit
+
+    @classmethod
+    def of(cls, spellings: Sequence[bytes]) -> Joins:
+        """From what each id adds to a text."""
+        lasts = [last_of(spelling) for spelling in spellings]
+        return cls(
+            [bool(last) and not UNSPACED.match(last) for last in lasts],
+            [in_word(first_of(spelling)) for spelling in spellings],
+        )
+
+    def __call__(self, before: int, token: int) -> bool:
+        """Of two ids that follow each other."""
+        return self.ends[before] and self.begins[token]
