@@ -1,9 +1,11 @@
 """Law 7: every option that a user can type is run by a test. Also: every command helps, and helps at once."""
 
+import gc
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from types import ModuleType
 
@@ -139,6 +141,22 @@ def test_numpy_multiplies_with_one_thread_unless_told_otherwise(
     monkeypatch.setattr("nmt_cli.cli.app.main", lambda: None)
     main()
     assert os.environ["OPENBLAS_NUM_THREADS"] == after
+
+
+def test_nobody_looks_for_garbage_among_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while PyTorch is loaded nor at the end, where all that is left is passed over."""
+    before, ends = gc.get_threshold(), list[Callable[[], None]]()
+    monkeypatch.setattr("atexit.register", ends.append)
+    monkeypatch.setattr("nmt_cli.cli.app.main", lambda: None)
+    try:
+        main()
+        assert gc.get_threshold()[0] == 50_000
+        for end in ends:
+            end()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def test_no_name_speaks_to_the_terminal(nmt: Nmt, capsys: pytest.CaptureFixture[str]) -> None:
