@@ -11,7 +11,7 @@ def main() -> None:
     # NumPy multiplies small matrices; with a thread on each core it would wait for the cores that others use.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded, here and in all workers
     # Loading PyTorch makes objects by the hundred thousand, and all of them stay. Looking for garbage among them takes a tenth of a
-    # second while they are made, and a third of one when Python ends.
+    # second while they are made, and a third of one when Python ends. What is garbage later waits a little longer.
     gc.set_threshold(50_000, 10, 10)
     atexit.register(gc.freeze)
     for number, name in enumerate(("stdin", "stdout", "stderr")):

@@ -15,7 +15,7 @@ from nmt_cli.models import ARCHITECTURES
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Search, Sentences, Wish
 from nmt_cli.search.beam import BeamSearch
-from nmt_cli.search.constrained import ConstrainedBeam, Joins, apart
+from nmt_cli.search.constrained import ConstrainedBeam, Joining, apart
 from nmt_cli.search.coverage import CoveragePenalty
 from nmt_cli.search.diverse import DiverseBeamSearch
 from nmt_cli.search.exact import ExactSearch
@@ -27,7 +27,7 @@ from nmt_cli.search.sampling import Sampling
 from nmt_cli.search.stochastic import StochasticBeam
 from nmt_cli.search.stopping import Bound, Patience
 from nmt_cli.settings import ModelSettings
-from nmt_cli.text import edges
+from nmt_cli.text.edges import Joins
 from nmt_cli.text.tokenizer import EOS
 from tests.oracles import judge
 from tests.random_tree import Tree
@@ -213,7 +213,7 @@ SEARCHES: dict[str, SearchStrategy[Search]] = {
     "exact": exact(st.integers(1, 60)),
     "mbr": mbr(),
 }
-JOINS: SearchStrategy[Joins] = st.sampled_from([apart, edges.Joins.of(SPELLINGS)])
+JOINS: SearchStrategy[Joining] = st.sampled_from([apart, Joins.of(SPELLINGS)])
 CONSTRAINED = st.integers(1, 6).flatmap(
     lambda width: st.builds(ConstrainedBeam, st.just(width), st.integers(1, width), NORMS, JOINS)
 )

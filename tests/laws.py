@@ -21,7 +21,7 @@ from nmt_cli.search import noise
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Hypothesis, Search, Sentences, Wish
 from nmt_cli.search.beam import BeamSearch
-from nmt_cli.search.constrained import ConstrainedBeam, Joins, apart
+from nmt_cli.search.constrained import ConstrainedBeam, Joining, apart
 from nmt_cli.search.diverse import DiverseBeamSearch
 from nmt_cli.search.exact import ExactSearch
 from nmt_cli.search.mbr import MinimumBayesRisk
@@ -202,14 +202,14 @@ def forced_decoding_agrees(
 def terms_are_met(
     model: Model, source: Sequences, sentences: Sentences, strategy: ConstrainedBeam, rules: Rules = FREE
 ) -> None:
-    """A constrained beam finds outputs that hold all terms, or none; where they have room, nothing is forbidden and every token is
-    a word, it does."""
+    """A constrained beam finds outputs that hold all terms, or none; where they have room, perhaps with a token between them, and
+    nothing is forbidden, it does."""
     for index, found in enumerate(run(model, rules.around(strategy), source, sentences)):
         wish = sentences.wishes[index]
         assert all(holds(hypothesis.tokens, wish.terms, strategy.joins) for hypothesis in found)
-        needed = len(wish.prefix) + sum(map(len, wish.terms)) + 1
+        needed = len(wish.prefix) + sum(len(term) + (strategy.joins is not apart) for term in wish.terms) + 1
         room = needed <= rules.limit(int(sentences.limits[index]), wish)
-        assert found or not room or rules.no_repeat or rules.banned or strategy.joins is not apart
+        assert found or not room or rules.no_repeat or rules.banned
 
 
 def retelling_is_teacher_forcing(model: Any, strategy: Search, source: Sequences) -> None:
@@ -324,7 +324,7 @@ def wide_constrained_beam_is_brute_force(
     norm: Normalization,
     wishes: Sequence[Wish],
     n_best: int = 4,
-    joins: Joins = apart,
+    joins: Joining = apart,
 ) -> None:
     """A constrained beam that holds everything finds the best of everything that holds the terms, none of which overlap."""
     width = max(n_best, (vocabulary_of(model) - EOS) ** limit)

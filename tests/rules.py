@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nmt_cli.search.base import Search, Wish
-from nmt_cli.search.constrained import Joins, apart
+from nmt_cli.search.constrained import Joining, apart
 from nmt_cli.search.processors import BannedWords, NoRepeat, Processor, RepetitionPenalty
 from nmt_cli.search.restricted import Restricted
 from nmt_cli.text.tokenizer import EOS
@@ -98,12 +98,12 @@ def shown(tokens: Ids) -> str:
     return "".join(SURFACES[token] for token in tokens)
 
 
-def holds(tokens: Ids, terms: Iterable[Ids], joins: Joins = apart) -> bool:
+def holds(tokens: Ids, terms: Iterable[Ids], joins: Joining = apart) -> bool:
     """Whether all the terms stand there, and none as the beginning of a longer word alone."""
     return all(any(_stands(tokens, term, place, joins) for place in range(len(tokens))) for term in terms)
 
 
-def _stands(tokens: Ids, term: Ids, place: int, joins: Joins) -> bool:
+def _stands(tokens: Ids, term: Ids, place: int, joins: Joining) -> bool:
     """Whether a term stands at a place."""
     end = place + len(term)
     return tokens[place:end] == term and not (end < len(tokens) and joins(tokens[end - 1], tokens[end]))

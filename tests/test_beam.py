@@ -119,6 +119,14 @@ def test_the_end_counts_among_the_first_k_alone() -> None:
     assert three[0].tokens == (EOS,)
 
 
+@pytest.mark.parametrize("search", [Greedy(), Greedy(weighed=False)])
+@pytest.mark.parametrize("logits", [[torch.inf, 0.0, 1.0], [0.0, torch.inf, 1.0], [-torch.inf] * 3])
+def test_scores_without_end_are_an_error(search: Greedy, logits: list[float]) -> None:
+    table = Table(torch.tensor([logits]).double())
+    with pytest.raises(ModelError, match="NaN"):
+        search(table, *table.start(), Sentences.of(torch.tensor([4])))
+
+
 def test_an_end_at_the_limit_counts_whatever_its_probability() -> None:
     table = Table(torch.tensor([[-50.0, 1.0, 2.0]]).double())
     for search in (Greedy(), BeamSearch(1), BeamSearch(2), BeamSearch(3, 3, LengthPower(0.5))):

@@ -2,20 +2,26 @@
 
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
+from nmt_cli.scoring.scores import Scores
 from nmt_cli.search.base import Hypothesis, Sentences, Wish
 from nmt_cli.search.beam import BeamSearch
 from nmt_cli.search.constrained import Constrained, ConstrainedBeam, Progress
+from nmt_cli.search.normalization import LengthPower
 from nmt_cli.search.processed import Processed, ProcessedState
-from nmt_cli.search.processors import BannedWords, Ending
+from nmt_cli.search.processors import BannedWords, Ending, NoRepeat, Processor
 from nmt_cli.search.restricted import Restricted
+from nmt_cli.text.edges import Joins
 from nmt_cli.text.tokenizer import EOS
 from tests import laws
 from tests.rules import Ids, holds
+from tests.test_beam import Places, Table
 from tests.test_processors import NO_PREFIX
 from tests.tiny import VOCABULARY, random_batch, random_model
 
@@ -95,3 +101,29 @@ def test_terms_have_room_but_not_beyond_the_longest() -> None:
     assert [len(group[0].tokens) <= 3 for group in found_within[3]] == [True] * 3
     assert found_within[3][2][0].tokens == (5, EOS)
     assert not holds(found_within[3][0][0].tokens, wishes[0].terms), "no room: a translation without them"
+
+
+class Bigrams(Table):
+    """A scorer that thinks of the last token alone: one row of logits for each."""
+
+    def advance(self, tokens: Tensor, lengths: Tensor, state: Places) -> tuple[Scores, Places]:
+        last = tokens.gather(1, lengths[:, None] - 1)[:, 0]
+        return Scores(self.logits[last], torch.arange(EOS, EOS + self.logits.shape[1])), state
+
+
+@pytest.mark.parametrize("processors", [(), (NoRepeat(1),)])
+@pytest.mark.parametrize("limit", [6, 12])
+def test_a_term_is_a_word_even_where_only_longer_words_are_likely(
+    processors: tuple[Processor, ...], limit: int
+) -> None:
+    """Behind the term 4 the model is sure of 5 to 9, which make it longer. It must be a word before there is no room for more."""
+    logits = torch.linspace(0, 1, 20, dtype=torch.float64).repeat(EOS + 20, 1)
+    logits[4, 2:7] = 50.0
+    logits[:, 1] = -9.0
+    beam = ConstrainedBeam(5, 1, LengthPower(0), Joins.of([b" a"] * 5 + [b"b"] * 5 + [b" c"] * 13))
+    sentences = Sentences.of(torch.tensor([limit]), wishes=[Wish(terms=((4,),))])
+    model = Bigrams(logits)
+    first, state = torch.tensor([1]), Places(torch.tensor([0]))
+    ((best, *_),) = Restricted(Constrained(BeamSearch(5), beam), processors)(model, first, state, sentences)
+    assert holds(best.tokens, ((4,),), beam.joins)
+    assert len(best.tokens) < limit

@@ -14,6 +14,7 @@ from nmt_cli.text.edges import Joins, first_of, in_word, last_of
         ("\U0001f600".encode(), "\U0001f600", "\U0001f600"),
         ("é".encode()[:1], "", ""),
         ("é".encode()[1:], "", ""),
+        ("é".encode()[1:] + b"abc", "", "c"),
     ],
 )
 def test_the_edges_of_a_text(text: bytes, first: str, last: str) -> None:
@@ -21,7 +22,8 @@ def test_the_edges_of_a_text(text: bytes, first: str, last: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("character", "inside"), [("a", True), ("é", True), ("7", True), ("犬", False), (".", False), ("", False)]
+    ("character", "inside"),
+    [("a", True), ("é", True), ("7", True), ("_", True), ("犬", False), (".", False), ("", False)],
 )
 def test_what_words_are_made_of(character: str, inside: bool) -> None:
     assert in_word(character) == inside
@@ -32,6 +34,7 @@ def test_what_words_are_made_of(character: str, inside: bool) -> None:
     [
         (" Haus", "aufgabe", True), (" Haus", "2", True), (" Haus", " tür", False), (" Haus", ".", False), (" Haus", "", False),
         (" C++", "x", True), (" C++", ".", False), (" 犬", "abc", False), (" Haus", "犬", False), ("", "aufgabe", False),
+        (" ", "aufgabe", False), (" Haus", "_x", True),
     ],
 )  # fmt: skip
 def test_what_goes_on_with_a_word(before: str, token: str, joined: bool) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.models import alignment, attention, cells, encoder_decoder, layers, recurrent_encoder, stacks
 from nmt_cli.models import cache as caches
-from nmt_cli.models.arithmetic import Copies
+from nmt_cli.models.arithmetic import Copies, Weights
 from nmt_cli.models.attention import MultiHeadAttention
 from nmt_cli.models.attention_decoder import AttentionState, AttentiveDecoder
 from nmt_cli.models.bahdanau import BahdanauDecoder
@@ -853,11 +853,6 @@ def last_first(original: Any) -> Any:
     return lambda copies, *layers: original(copies, *layers[::-1])
 
 
-def without_bias(original: Any) -> Any:
-    """The weights alone."""
-    return lambda copies, *layers: (original(copies, *layers)[0], None)
-
-
 def unbiased(original: Any) -> Any:
     """The products alone."""
 
@@ -1050,7 +1045,9 @@ MUTATIONS = {
     "weights are packed in another order": Mutation(
         wrap(Copies, "of", last_first), (*ALONE, "packing_changes_nothing"), (*T, *ROTARY)
     ),
-    "the biases are not packed": Mutation(wrap(Copies, "of", without_bias), (*ALONE, "packing_changes_nothing"), T),
+    "the biases are not packed": Mutation(
+        lambda patch: patch.setattr(Weights, "bias", None), (*ALONE, "packing_changes_nothing"), T
+    ),
     "a sentence alone: rows move, their past does not": Mutation(
         both(wrap(SoloSlots, "reorder", past_stays), wrap(SoloCells, "reorder", past_stays)), ALONE, (*T, *SSRU)
     ),

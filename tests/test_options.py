@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from types import ModuleType
 
@@ -20,6 +20,20 @@ from .conftest import Nmt
 from .tree import COMMANDS, ROOT, options, untyped
 
 HEAVY = ("torch", "numpy", "pydantic", "sentencepiece", "sacrebleu", "safetensors", "rich.progress")
+
+
+AtExit = list[Callable[[], None]]
+
+
+@pytest.fixture
+def at_exit(monkeypatch: pytest.MonkeyPatch) -> Iterator[AtExit]:
+    """What ``main`` would have done at the end of the process; the garbage collector is as before afterwards."""
+    ends: AtExit = []
+    monkeypatch.setattr("atexit.register", ends.append)
+    before = gc.get_threshold()
+    yield ends
+    gc.unfreeze()
+    gc.set_threshold(*before)
 
 
 def test_version(nmt: Nmt) -> None:
@@ -115,6 +129,7 @@ def test_an_unforeseen_error_is_one_line_and_a_traceback_on_demand(nmt: Nmt, mon
     assert type(nmt("score", "ref").exception) is ZeroDivisionError
 
 
+@pytest.mark.usefixtures("at_exit")
 def test_ctrl_c_is_answered_before_anything_is_loaded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,6 +146,7 @@ def test_ctrl_c_is_answered_before_anything_is_loaded(
     assert entry.load() is main
 
 
+@pytest.mark.usefixtures("at_exit")
 @pytest.mark.parametrize(("before", "after"), [(None, "1"), ("3", "3")])
 def test_numpy_multiplies_with_one_thread_unless_told_otherwise(
     before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
@@ -143,20 +159,14 @@ def test_numpy_multiplies_with_one_thread_unless_told_otherwise(
     assert os.environ["OPENBLAS_NUM_THREADS"] == after
 
 
-def test_nobody_looks_for_garbage_among_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_looks_for_garbage_among_what_stays(monkeypatch: pytest.MonkeyPatch, at_exit: AtExit) -> None:
     """Neither while PyTorch is loaded nor at the end, where all that is left is passed over."""
-    before, ends = gc.get_threshold(), list[Callable[[], None]]()
-    monkeypatch.setattr("atexit.register", ends.append)
     monkeypatch.setattr("nmt_cli.cli.app.main", lambda: None)
-    try:
-        main()
-        assert gc.get_threshold()[0] == 50_000
-        for end in ends:
-            end()
-        assert gc.get_freeze_count() > 0
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*before)
+    main()
+    assert gc.get_threshold()[0] == 50_000
+    for end in at_exit:
+        end()
+    assert gc.get_freeze_count() > 0
 
 
 def test_no_name_speaks_to_the_terminal(nmt: Nmt, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,7 +138,7 @@ class SearchTyped:
     glossary: Annotated[
         Path | None,
         _option(
-            "Lines of term<TAB>translation: where a line holds the term, its translation holds that.",
+            "Lines of term<TAB>translation: where a line holds the term, its translation holds that, as a word of its own.",
             panel=_LIMITS,
             metavar="FILE.tsv",
         ),

@@ -33,7 +33,10 @@ one row."""
 
 
 class Weights:
-    """Of several layers of the same values, side by side, as one product: (D, W), W the sum of their widths."""
+    """Of several layers of the same values, side by side, as one product: (D, W), W the sum of their widths.
+
+    Each layout is a copy: a large weight that is read both alone and by many rows is held twice beside the module's own.
+    """
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         self._layers = layers

@@ -34,10 +34,10 @@ def most_probable(scores: Scores, row: Tensor, step: int) -> tuple[Tensor, Tenso
 
 
 def highest(scores: Scores, row: Tensor, step: int) -> tuple[Tensor, Tensor]:
-    """The same choice by raw scores, which then stand for the log-probabilities: nothing is summed over the vocabulary."""
+    """The same choice without a sum over the vocabulary: instead of log-probabilities zeros, or NaN where scores are damaged."""
     del row, step
     values, ids = scores.highest()
-    return ids, values
+    return ids, values - values
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Greedy:
 
     @classmethod
     def of(cls, options: SearchOptions) -> Self:
-        """There is nothing to choose."""
+        """Nothing but whether its hypotheses are weighed."""
         return cls(options.weighed)
 
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:

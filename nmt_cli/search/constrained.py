@@ -22,7 +22,7 @@ from nmt_cli.search.normalization import LengthPower, Normalization
 
 S = TypeVar("S", bound=State)
 Ids = tuple[int, ...]
-Joins = Callable[[int, int], bool]
+Joining = Callable[[int, int], bool]
 """Whether the second token goes on with the word that the first one ends in."""
 
 
@@ -38,9 +38,8 @@ class Progress:
 
     terms: tuple[Ids, ...]
     met: frozenset[int] = frozenset()  # which terms stand in it
-    ended: frozenset[int] = (
-        frozenset()
-    )  # which of them it ends in, and did not hold before: a longer word takes them away
+    # which of them it ends in, and did not hold before: a longer word takes them away
+    ended: frozenset[int] = frozenset()
     begun: frozenset[tuple[int, int]] = frozenset()  # (term, tokens of it) where it ends in the beginning of a term
 
     def after(self, token: int, joined: bool = False) -> Progress:
@@ -86,7 +85,7 @@ class ConstrainedBeam:
     width: int = 5
     n_best: int = 1
     norm: Normalization = field(default_factory=LengthPower)
-    joins: Joins = field(default_factory=lambda: apart)
+    joins: Joining = field(default_factory=lambda: apart)
     repeats: ClassVar[bool] = True
 
     @property
@@ -97,7 +96,8 @@ class ConstrainedBeam:
     def __call__(self, scorer: Scorer[S], tokens: Tensor, state: S, sentences: Sentences) -> list[list[Hypothesis]]:
         """As in Search; the terms are those that the sentences wish for, and their limits have room for them.
 
-        A sentence whose terms the scorer forbids, or that are too long for its limit, gets no hypothesis at all.
+        A sentence whose terms the scorer forbids, or that are too long for its limit, gets no hypothesis at all; terms that would
+        join each other need a token more between them.
         """
         terms, limits = [wish.terms for wish in sentences.wishes], sentences.limits.tolist()
         live = [[Candidate((), 0.0, Progress(own), row)] for row, own in enumerate(terms)]
@@ -111,7 +111,7 @@ class ConstrainedBeam:
                     continue
                 last = length == limits[place]
                 forced = {scorer.eos} if last else set()
-                grown = list(self._grown(pool, scores, log_probs, likely, self._room(terms[place]), forced))
+                grown = list(self._grown(pool, scores, log_probs, likely, self._room(terms[place]), forced, scorer.eos))
                 finished[place] += [
                     Hypothesis(each.tokens, each.log_prob, each.log_prob / float(self.norm(length)))
                     for each in grown
@@ -155,25 +155,40 @@ class ConstrainedBeam:
         likely: Sequence[Sequence[int]],
         room: int,
         forced: set[int],
+        eos: int,
     ) -> Iterable[Candidate]:
-        """One token more: the best of all, the best of each hypothesis, whatever brings a term on, and what is ``forced``."""
-        tokens = [sorted({*likely[each.row], *each.progress.wanted, *forced}) for each in pool]
+        """One token more: the best of all, the best of each hypothesis, whatever brings a term on or lets it be a word, and what is
+        ``forced``."""
+        due = [{*each.progress.wanted, *forced, *self._parting(each, scores, log_probs, eos)} for each in pool]
         found = []
-        for each, offered in zip(pool, tokens, strict=True):
+        for each, own in zip(pool, due, strict=True):
+            offered = sorted({*likely[each.row], *own})
             places = torch.searchsorted(scores.columns, torch.tensor(offered)).clamp(max=len(scores.columns) - 1)
             values = log_probs[each.row, places].masked_fill(
                 scores.columns[places] != torch.tensor(offered), -torch.inf
             )
             found += [
-                (each.log_prob + value, each, token) for token, value in zip(offered, values.tolist(), strict=True)
+                (each.log_prob + value, each, token, token in own)
+                for token, value in zip(offered, values.tolist(), strict=True)
             ]
         found = sorted((item for item in found if item[0] > -float("inf")), key=lambda item: -item[0])
         seen: set[int] = set()
-        for rank, (log_prob, each, token) in enumerate(found):
-            if rank < room or each.row not in seen or token in each.progress.wanted | forced:
+        for rank, (log_prob, each, token, wanted) in enumerate(found):
+            if rank < room or each.row not in seen or wanted:
                 joined = bool(each.tokens) and self.joins(each.tokens[-1], token)
                 yield Candidate((*each.tokens, token), log_prob, each.progress.after(token, joined), each.row)
             seen.add(each.row)
+
+    def _parting(self, candidate: Candidate, scores: Scores, log_probs: Tensor, eos: int) -> Iterable[int]:
+        """Behind a term that was not there before, what lets it be a word: EOS, and the best of all others. Without that, where a
+        model sees longer words alone, none would ever stand there."""
+        if not candidate.progress.ended:
+            return
+        yield eos
+        for token in scores.columns[log_probs[candidate.row].argsort(descending=True)].tolist():
+            if token != eos and not self.joins(candidate.tokens[-1], token):
+                yield token
+                return
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,18 @@ _LONGEST = 4
 
 
 def in_word(character: str) -> bool:
-    """Whether a word goes on beside such a character: a letter or digit, of a script that puts spaces between words."""
-    return character.isalnum() and not UNSPACED.match(character)
+    """Whether a word goes on beside such a character: a letter, a digit or _, of a script that puts spaces between words."""
+    return (character.isalnum() or character == "_") and not UNSPACED.match(character)
 
 
 def first_of(text: bytes) -> str:
     """The first character of a text; nothing where it is not whole."""
-    return shown(text[:_LONGEST])[:1]
+    for size in range(1, _LONGEST + 1):
+        try:
+            return text[:size].decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return ""
 
 
 def last_of(text: bytes) -> str:
@@ -35,16 +40,16 @@ def shown(text: bytes) -> str:
 class Joins:
     """Whether a subword goes on with the word that the one before it ends in. Beside a script without spaces none does."""
 
-    ends: Sequence[bool]  # of each id, whether a letter or digit behind it would be of the same word
-    begins: Sequence[bool]  # of each id, whether it begins with a letter or digit
+    ends: tuple[bool, ...]  # of each id, whether what stands behind it without a space may be of the same word
+    begins: tuple[bool, ...]  # of each id, whether it begins within a word
 
     @classmethod
     def of(cls, spellings: Sequence[bytes]) -> Joins:
         """From what each id adds to a text."""
         lasts = [last_of(spelling) for spelling in spellings]
         return cls(
-            [bool(last) and not UNSPACED.match(last) for last in lasts],
-            [in_word(first_of(spelling)) for spelling in spellings],
+            tuple(bool(last.strip()) and not UNSPACED.match(last) for last in lasts),
+            tuple(in_word(first_of(spelling)) for spelling in spellings),
         )
 
     def __call__(self, before: int, token: int) -> bool:
