@@ -7,17 +7,21 @@ and every message stays one line however long it is, so that logs can be searche
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:  # rich costs a tenth of a second: loaded when there is something to say
+    from rich import progress as bars
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
 T = TypeVar("T")
+
+_SILENCE = 300  # seconds after which a log is told how far the work has come
 
 
 @cache
@@ -112,12 +116,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str |
 
 @contextmanager
 def progress(description: str, total: float | None) -> Iterator[Progress]:
-    """A live bar on a terminal; where stderr is a file or a pipe, nothing at all.
+    """A live bar on a terminal; where stderr is a file or a pipe, a line in five minutes.
 
-    ``total`` is in any unit, which the bar does not show: the note says what there is to say. None where it is not known.
+    ``total`` is in any unit, which is not shown: the note says what there is to say. None where it is not known.
     """
     if not sys.stderr.isatty():  # and then rich need not be loaded
-        yield Progress(None, None)
+        yield Log(description, total)
         return
     from rich import progress as bars
 
@@ -131,19 +135,50 @@ def progress(description: str, total: float | None) -> Iterator[Progress]:
     with bars.Progress(
         *columns, console=console(), transient=True, redirect_stdout=False, redirect_stderr=False
     ) as live:
-        yield Progress(live, live.add_task(description, total=total, note=""))
+        yield Bar(live, live.add_task(description, total=total, note=""))
 
 
-class Progress:
-    """The handle of a live bar (or of none)."""
+class Progress(Protocol):
+    """What is told how far the work has come."""
 
-    def __init__(self, live: object | None, task: object | None) -> None:
+    def update(self, completed: float, note: str = "") -> None:
+        """So much is done, and there is this ``note`` to it."""
+        ...
+
+
+class Bar:
+    """Moves a live bar and writes the note behind it."""
+
+    def __init__(self, live: bars.Progress, task: bars.TaskID) -> None:
         self._live, self._task = live, task
 
     def update(self, completed: float, note: str = "") -> None:
-        """Move the bar to ``completed`` and write ``note`` behind it."""
-        if self._live is not None:
-            self._live.update(self._task, completed=completed, note=note)  # type: ignore[attr-defined]
+        """See Progress."""
+        self._live.update(self._task, completed=completed, note=note)
+
+
+class Log:
+    """Says how far the work has come, from time to time: whoever reads the log of a long work wants to know that it is alive."""
+
+    def __init__(self, description: str, total: float | None) -> None:
+        self._description, self._total = description, total
+        self._begun: tuple[float, float] | None = None  # when the first news came, and how far the work was then
+        self._said = time.monotonic()
+
+    def update(self, completed: float, note: str = "") -> None:
+        """See Progress."""
+        now = time.monotonic()
+        self._begun = self._begun or (now, completed)
+        if now - self._said >= _SILENCE:
+            self._said = now
+            say("  ".join(filter(None, (self._description, note, self._left(now, completed)))))
+
+    def _left(self, now: float, completed: float) -> str:
+        """How much time the rest takes at the pace so far."""
+        began, before = self._begun or (now, completed)
+        if not self._total or not before < completed < self._total:
+            return ""
+        return f"{duration((now - began) * (self._total - completed) / (completed - before))} left"
 
 
 def tracked(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
