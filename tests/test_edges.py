@@ -23,7 +23,17 @@ def test_the_edges_of_a_text(text: bytes, first: str, last: str) -> None:
 
 @pytest.mark.parametrize(
     ("character", "inside"),
-    [("a", True), ("é", True), ("7", True), ("_", True), ("犬", False), (".", False), ("", False)],
+    [
+        ("a", True),
+        ("é", True),
+        ("7", True),
+        ("_", True),
+        ("\u0301", True),
+        ("-", False),
+        ("犬", False),
+        (".", False),
+        ("", False),
+    ],
 )
 def test_what_words_are_made_of(character: str, inside: bool) -> None:
     assert in_word(character) == inside
@@ -34,7 +44,7 @@ def test_what_words_are_made_of(character: str, inside: bool) -> None:
     [
         (" Haus", "aufgabe", True), (" Haus", "2", True), (" Haus", " tür", False), (" Haus", ".", False), (" Haus", "", False),
         (" C++", "x", True), (" C++", ".", False), (" 犬", "abc", False), (" Haus", "犬", False), ("", "aufgabe", False),
-        (" ", "aufgabe", False), (" Haus", "_x", True),
+        (" ", "aufgabe", False), (" Haus", "_x", True), (" Haus", "-", True), (" Haus", " -", False), (" क", "\u093f", True),
     ],
 )  # fmt: skip
 def test_what_goes_on_with_a_word(before: str, token: str, joined: bool) -> None:

@@ -87,6 +87,10 @@ def test_flags(source: str, translation: str, tokens: list[int], log_prob: float
     assert flags(source, translation, tokens, log_prob) == found
 
 
-@pytest.mark.parametrize(("text", "times"), [("", 0), ("a", 1), ("a b a b a b", 3), ("a a b", 2), ("a b c", 1)])
+@pytest.mark.parametrize(("text", "times"), [
+        ("", 0), ("a", 1), ("a b a b a b", 3), ("a a b", 2), ("a b c", 1), ("Msssssssssss", 11), ("lalalalalalalalalalala la", 11),
+        ("sssssssss", 1), ("10000000000", 10),
+    ],
+)  # fmt: skip
 def test_repeats(text: str, times: int) -> None:
     assert most_repeats(text) == times

@@ -140,6 +140,10 @@ def test_whatever_is_in_an_object_a_line_stays_one(trained: Path, back: Path, tm
         (["s.en", "list.tsv", "--lm", "STREAM"], 1, "must judge each line for itself, but was trained on a stream"),
         (["s.en", "list.tsv", "--lm", "LM", "--lm-weight", "-1"], 2, "weights must be finite numbers, not below 0"),
         (["s.en", "list.tsv", "--lm", "LM", "--format", "csv"], 2, "--format must be a known name, but is 'csv'"),
+        (["s.en", "list.tsv", "--lm", "LM", "--reverse-weight", "1"], 2, "--reverse-weight means nothing without --reverse"),
+        (["s.en", "list.tsv", "--reverse", "BACK", "--lm-weight", "1"], 2, "--lm-weight means nothing without --lm"),
+        (["s.en", "gap.tsv", "--lm", "LM"], 1, "gap.tsv must have a row for each line of s.en, but has none for line 2"),
+        (["s.en", "cut.tsv", "--lm", "LM"], 1, "cut.tsv must have a row for each line of s.en, but has none for line 5"),
     ],
 )  # fmt: skip
 def test_what_is_refused(
@@ -149,6 +153,10 @@ def test_what_is_refused(
     monkeypatch.chdir(listed)
     stream = shutil.copytree(stream_writer, listed / "stream")
     spoken(stream, ["de"])
+    rows = (listed / "list.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, gone in (("gap.tsv", "2\t"), ("cut.tsv", "5\t")):
+        left = "".join(row for row in rows if not row.startswith(gone))
+        (listed / name).write_text(left, encoding="utf-8")
     places = {"BACK": back, "LM": reader, "ENGLISH": writer, "STREAM": stream, "SAME": trained}
     result = nmt("rerank", trained, *(places.get(word, word) for word in words))
     assert result.exit_code == code

@@ -283,6 +283,26 @@ def test_a_restart_that_is_refused_leaves_the_model(nmt: Nmt) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_restart_that_cannot_begin_leaves_the_model(nmt: Nmt) -> None:
+    """Too many processes are refused before other texts take the place of those that were read, and a model that has no room in
+    any memory before weights are removed for it."""
+    words = ("train", "a.en", "a.de", "-o", "m", *QUICK)
+    assert nmt(*words).exit_code == 0
+    before = contents(Path("m"))
+    for name in ("a.en", "a.de"):
+        Path(f"b{name[1:]}").write_text(
+            "".join(reversed(Path(name).read_text("utf-8").splitlines(keepends=True))), "utf-8"
+        )
+    other = nmt("train", "b.en", "b.de", "-o", "m", *QUICK, "--restart", "--workers", 999)
+    assert other.exit_code == 2
+    assert contents(Path("m")) == before
+    large = nmt(*words, "--restart", "--set", "model.feed_forward=100000000000")
+    assert large.exit_code == 2
+    assert "a model of these settings must fit into the memory of this machine" in large.stderr
+    assert contents(Path("m")) == before
+
+
+@pytest.mark.usefixtures("here")
 def test_a_restart_leaves_a_training_that_still_runs(own: Path, nmt: Nmt) -> None:
     before = contents(own)
     with locked(own):

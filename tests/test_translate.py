@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from nmt_cli.corpus.reader import read_lines
 from nmt_cli.evaluation.diversity import figures
 from nmt_cli.inference.flags import flags
 from nmt_cli.runs import processes
@@ -162,6 +163,18 @@ def test_several_files_one_after_the_other(trained: Path, ask: Ask, nmt: Nmt, tm
     assert result.exit_code == 0, result.stderr
     wanted = ask("The first file.\nwithout a last line end\nStandard input.\nThe second.\n")
     assert lines_of(result.stdout_bytes) == wanted
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
+def test_output_is_packed_as_its_name_says(suffix: str, trained: Path, ask: Ask, nmt: Nmt, tmp_path: Path) -> None:
+    """It can be read again by that name, and the same translations are the same archive."""
+    wanted, out = ask("Why?\nNo.\n"), tmp_path / f"out{suffix}"
+    assert nmt("translate", trained, "-o", out, input="Why?\nNo.\n").exit_code == 0
+    assert list(read_lines(out)) == wanted
+    before = out.read_bytes()
+    assert not before.startswith(wanted[0].encode())
+    assert nmt("translate", trained, "-o", out, input="Why?\nNo.\n").exit_code == 0
+    assert out.read_bytes() == before
 
 
 def test_a_file_of_output_appears_when_it_is_complete(trained: Path, ask: Ask, nmt: Nmt, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
@@ -154,6 +155,26 @@ def test_a_term_within_a_longer_word_is_missing() -> None:
     assert glossary.missing("a boy", "ein Schiffsjung") == ("Jung",)
     assert glossary.missing("a boy", "ein (Jung)") == ()
     assert glossary.missing("C++", "in C++.") == ()
+    assert glossary.missing("a boy", "der Jung-Bauer") == ("Jung",)
+    assert glossary.missing("a boy", "der Jung - er schläft") == ()
+    assert glossary.wanted("a cow-boy, a boy-band, a tomboy") == ()
+
+
+def test_marks_belong_to_their_letters() -> None:
+    """Vowel signs and tone marks have no letter of their own in most scripts."""
+    assert Glossary({"कम": "little"}).wanted("कमी है, कम है") == ("little",)
+    assert Glossary({"कम": "little"}).wanted("कमी है") == ()
+    assert Glossary({"kɛ": "do"}).wanted("kɛ\u0301 bɛ") == ()
+
+
+def test_a_large_glossary_costs_little() -> None:
+    """A hundred thousand terms are not looked for one by one."""
+    glossary = Glossary({f"term {number} of many": f"Wort {number}" for number in range(100_000)})
+    line = " ".join(f"the term {number} of many" for number in range(0, 500, 7))
+    started = time.perf_counter()
+    assert len(glossary.wanted(line)) == 72
+    assert glossary.missing(line, line) == glossary.wanted(line)
+    assert time.perf_counter() - started < 2
 
 
 def test_terms_are_looked_for_in_the_normal_form() -> None:

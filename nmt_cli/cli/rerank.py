@@ -15,16 +15,21 @@ def rerank(
     reverse: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="A model of the other direction: log p(source | target).")
     ] = None,
-    reverse_weight: Annotated[float, typer.Option(help="Of the model of the other direction.")] = 1.0,
+    reverse_weight: Annotated[
+        float | None, typer.Option(help="Of the model of the other direction.", show_default="1.0")
+    ] = None,
     lm: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="A language model of the target language: log p(target).")
     ] = None,
-    lm_weight: Annotated[float, typer.Option(help="Of the language model.")] = 0.3,
+    lm_weight: Annotated[float | None, typer.Option(help="Of the language model.", show_default="0.3")] = None,
     input_: Annotated[
         str, typer.Option("--input", help="tsv or jsonl, as nmt translate --n-best writes them.")
     ] = "tsv",
     format_: Annotated[
-        str, typer.Option("--format", help="text: the best of each line; tsv or jsonl: all, in the new order.")
+        str,
+        typer.Option(
+            "--format", help="text: the best of each line; tsv or jsonl: all, in the new order, without flags."
+        ),
     ] = "text",
 ) -> None:
     """Put n-best lists into a better order (noisy channel): the best translation is one that leads back to its source.
@@ -44,15 +49,23 @@ def rerank(
 
     if reverse is None and lm is None:
         raise ConfigError("nmt rerank must be told who else to ask, by --reverse or --lm, but is told of nobody")
+    for model_, weight, name in ((reverse, reverse_weight, "reverse"), (lm, lm_weight, "lm")):
+        if model_ is None and weight is not None:
+            raise ConfigError(f"--{name}-weight means nothing without --{name}", f"--{name} MODEL names the model")
     given, form = INPUTS[input_](), FORMATS[format_]()
     directory = ModelDirectory.open(model).of_task("translate", "a translation model")
     direct = PairScorer.open(directory)
-    reranker = Reranker(
-        direct,
-        None if reverse is None else Judge.back(ModelDirectory.open(reverse), directory, reverse_weight),
-        None if lm is None else Judge.reader(ModelDirectory.open(lm), directory, lm_weight),
+    judges = (
+        None if reverse is None else Judge.back(ModelDirectory.open(reverse), directory, _or(reverse_weight, 1.0)),
+        None if lm is None else Judge.reader(ModelDirectory.open(lm), directory, _or(lm_weight, 0.3)),
     )
+    reranker = Reranker(direct, *judges)
     given.judged(files, direct.columns)  # refuses too few files, or too many
-    found = reranker.rerank(given.read(files, direct.columns))
+    found = reranker.rerank(given.read_all(files, direct.columns))
     for line, ranked in found if sys.stdout.isatty() else console.tracked(found, "judging", None):
         print(form.write(line, ranked))
+
+
+def _or(typed: float | None, usual: float) -> float:
+    """What was typed, or what is usual."""
+    return usual if typed is None else typed

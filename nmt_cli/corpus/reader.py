@@ -51,6 +51,22 @@ def _opener(name: str) -> Callable[[str], IO[bytes]]:
     return lambda path: open(path, "rb")
 
 
+@contextmanager
+def packed(name: str, stream: BinaryIO) -> Iterator[BinaryIO]:
+    """A stream into an open one, packed as ``open_bytes`` unpacks a file of that name. The same content is the same archive."""
+    if name.endswith(".gz"):
+        with gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as archive:
+            yield cast("BinaryIO", archive)
+    elif name.endswith(".xz"):
+        with lzma.open(stream, "wb") as archive:
+            yield cast("BinaryIO", archive)
+    elif name.endswith(".zst"):
+        with _zstd().open(stream, "wb") as archive:
+            yield archive
+    else:
+        yield stream
+
+
 def _zstd() -> Any:
     """Python's own module from 3.14 on, its backport before; imported late, since hardly anybody needs it."""
     if sys.version_info >= (3, 14):

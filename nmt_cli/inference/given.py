@@ -9,7 +9,7 @@ jsonl   one file of objects with "translation" (of a language model "text"), wit
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby, repeat
@@ -47,6 +47,10 @@ class Input(Protocol):
         """Line by line. Raises DataError, with file and line, where one does not have the form."""
         ...
 
+    def read_all(self, files: Sequence[str], columns: int) -> Iterator[Given]:
+        """The same, where nothing may be left out. Raises DataError likewise for a line of the source without texts."""
+        ...
+
 
 class Text:
     """Lines that stand beside each other."""
@@ -65,6 +69,10 @@ class Text:
             texts = zip(row[columns - 1 :], names, strict=True)
             yield Given(number, tuple(Asked(text, source, place=f"{name}:{number}") for text, name in texts))
 
+    def read_all(self, files: Sequence[str], columns: int) -> Iterator[Given]:
+        """There is a text for every line."""
+        return self.read(files, columns)
+
 
 class Tsv:
     """A table of candidates, in the order of their lines, beside the source."""
@@ -76,6 +84,18 @@ class Tsv:
 
     def read(self, files: Sequence[str], columns: int) -> Iterator[Given]:
         """Each line of the source for which there are candidates."""
+        return self._read(files, columns, _let_it_go)
+
+    def read_all(self, files: Sequence[str], columns: int) -> Iterator[Given]:
+        """Each line of the source."""
+
+        def refuse(number: int) -> None:
+            _refuse(called(files[-1]), f"a row for each line of {called(files[0])}", f"none for line {number:,}")
+
+        return self._read(files, columns, refuse)
+
+    def _read(self, files: Sequence[str], columns: int, without: Callable[[int], None]) -> Iterator[Given]:
+        """``without`` is told the number of each line of the source that has no candidates."""
         check_stdin(files)
         table = called(files[-1])
         with ExitStack() as stack:
@@ -83,12 +103,23 @@ class Tsv:
             number = 0
             for number, rows in groupby(_rows(_lines(stack, files[-1]), table), key=lambda row: row[0]):
                 found = list(rows)
-                source = next((line for place, line in sources if place == number), None)
+                source = self._source(sources, number, without)
                 if source is None:
                     _refuse(found[0][1], f"the number of a line of {called(files[0])}", number)
                 yield Given(number, tuple(Asked(text, source, place=place) for _, place, text in found))
             if number == 0:
                 check_numbers([(files[-1], 0)])
+            if columns > 1:
+                self._source(sources, 0, without)  # what is left
+
+    @staticmethod
+    def _source(sources: Iterator[tuple[int, str]], wanted: int, without: Callable[[int], None]) -> str | None:
+        """The line of that number; None where there is none."""
+        for number, line in sources:
+            if number == wanted:
+                return line
+            without(number)
+        return None
 
 
 class JsonLines:
@@ -110,6 +141,10 @@ class JsonLines:
         if number == 0:
             check_numbers([(name, 0)])
 
+    def read_all(self, files: Sequence[str], columns: int) -> Iterator[Given]:
+        """An object holds both."""
+        return self.read(files, columns)
+
 
 INPUTS: Registry[type[Input]] = Registry(
     "input",
@@ -118,6 +153,10 @@ INPUTS: Registry[type[Input]] = Registry(
         for name, kind in (("text", "Text"), ("tsv", "Tsv"), ("jsonl", "JsonLines"))
     },
 )
+
+
+def _let_it_go(number: int) -> None:
+    del number
 
 
 def _wanted(columns: int) -> str:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from nmt_cli.corpus.reader import packed
 from nmt_cli.corpus.staging import named
 from nmt_cli.errors import DataError, ModelError
 
@@ -60,6 +61,8 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
 def output(path: Path) -> Iterator[BinaryIO]:
     """A stream into a file that the user named; the file appears when the block ends well. See ``check_output``.
 
+    A name that ends in .gz, .xz or .zst is that of an archive, as where it is read.
+
     A link stays a link, and a pipe or a device (``/dev/null``) is written to: replacing it would do harm.
     """
     check_output(path)
@@ -70,8 +73,8 @@ def output(path: Path) -> Iterator[BinaryIO]:
         return
     beside = place.with_name(f".{place.name}.new")
     try:
-        with named(path), open(beside, "wb") as stream:
-            yield stream
+        with named(path), open(beside, "wb") as stream, packed(path.name, stream) as archive:
+            yield archive
         os.replace(beside, place)
     finally:
         beside.unlink(missing_ok=True)

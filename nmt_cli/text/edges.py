@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 from nmt_cli.text.scripts import UNSPACED
 
+_HYPHENS = ("-", "\u2010", "\u2011")
 _LONGEST = 4
 """Bytes of a character."""
 
 
 def in_word(character: str) -> bool:
-    """Whether a word goes on beside such a character: a letter, a digit or _, of a script that puts spaces between words."""
-    return (character.isalnum() or character == "_") and not UNSPACED.match(character)
+    """Whether a word goes on beside such a character: a letter with what stands above or below it, a digit or _, of a script that
+    puts spaces between words."""
+    letter = character.isalnum() or character == "_" or (character != "" and category(character).startswith("M"))
+    return letter and not UNSPACED.match(character)
+
+
+def joining(character: str) -> bool:
+    """The same for compounds, whose parts a hyphen joins."""
+    return character in _HYPHENS or in_word(character)
 
 
 def first_of(text: bytes) -> str:
@@ -41,7 +50,7 @@ class Joins:
     """Whether a subword goes on with the word that the one before it ends in. Beside a script without spaces none does."""
 
     ends: tuple[bool, ...]  # of each id, whether what stands behind it without a space may be of the same word
-    begins: tuple[bool, ...]  # of each id, whether it begins within a word
+    begins: tuple[bool, ...]  # of each id, whether it begins within a word, or with a hyphen
 
     @classmethod
     def of(cls, spellings: Sequence[bytes]) -> Joins:
@@ -49,7 +58,7 @@ class Joins:
         lasts = [last_of(spelling) for spelling in spellings]
         return cls(
             tuple(bool(last.strip()) and not UNSPACED.match(last) for last in lasts),
-            tuple(in_word(first_of(spelling)) for spelling in spellings),
+            tuple(joining(first_of(spelling)) for spelling in spellings),
         )
 
     def __call__(self, before: int, token: int) -> bool:

@@ -17,7 +17,7 @@ from nmt_cli.corpus.prepare import Inputs, check_output, input_checksums, prepar
 from nmt_cli.errors import ConfigError, DataError, ModelError
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.runs.checkpoint import FOLDER, LAST, NEXT, PREVIOUS
-from nmt_cli.runs.directory import CORPUS, WEIGHTS
+from nmt_cli.runs.directory import CORPUS, WEIGHTS, build
 from nmt_cli.runs.kept import Kept
 from nmt_cli.runs.manifest import FILE as MANIFEST
 from nmt_cli.runs.manifest import Manifest, command_line
@@ -103,6 +103,18 @@ def check_beginning(request: Request) -> None:
     if old != new:
         said = [each or "fresh weights" for each in (old, new)]
         raise ConfigError(f"{request.output} was begun from {said[0]}, not from {said[1]}", _ANEW)
+
+
+def check_model(settings: Settings, corpus: PreparedCorpus) -> None:
+    """Raises ConfigError for a model that cannot be made, before another one is removed for it."""
+    try:
+        build(settings, corpus.sizes)
+    except (RuntimeError, MemoryError) as error:  # PyTorch raises the first where memory is short
+        said = str(error).strip().split("\n")[0][:120]
+        raise ConfigError(
+            f"a model of these settings must fit into the memory of this machine, but: {said}",
+            "a smaller model.width, fewer layers or a smaller vocabulary",
+        ) from None
 
 
 def clear(folder: Path) -> None:

@@ -24,6 +24,7 @@ from nmt_cli.training.pretrained import Pretrained
 from nmt_cli.training.request import (
     Request,
     check_beginning,
+    check_model,
     check_settings,
     clear,
     corpus_of,
@@ -51,6 +52,8 @@ def run(request: Request) -> int:
         return 0
     processor.tune()
     check_settings(request)
+    if place is None:
+        allowed(request.table.get("training", {}).get("workers") or 1)  # before a corpus is put in the place of another
     check_room(request.output)
     check_beginning(request)
     started = time.monotonic()
@@ -68,6 +71,7 @@ def run(request: Request) -> int:
         if place is None:
             allowed(settings.training.workers)
         if request.restart or not (request.output / MANIFEST).exists():
+            check_model(settings, corpus)
             clear(request.output)
         limit = task.limit if request.pretrained is None else request.pretrained.limit(task.limit)
         manifest = replace(manifest_of(request, corpus, settings), limit=limit)
