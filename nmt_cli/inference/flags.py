@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from nmt_cli.text.loops import LOOP, most_repeats
 from nmt_cli.text.scripts import KANA_AND_HAN
+from nmt_cli.text.sentences import lacks_sentences
 from nmt_cli.text.spans import lost
 
 SPLIT = "split"
@@ -17,6 +18,8 @@ LENGTH = "length"
 """The translation is more than three times as long as the source, or less than a third; Chinese and Japanese are weighed."""
 UNSURE = "unsure"
 """The model gave its tokens a low probability."""
+LOST_SENTENCE = "lost-sentence"
+"""The source has more sentences than the translation: a model that learnt from single ones translates the first."""
 
 _RATIO = 3.0
 _DENSE = 3  # a kana or an ideograph says about as much as so many letters
@@ -25,7 +28,7 @@ _CONFIDENCE = math.log(0.25)  # the mean log-probability of a token below which 
 
 
 def flags(source: str, translation: str, tokens: Sequence[int], log_prob: float) -> tuple[str, ...]:
-    """Those of a translation, in the order of this file; ``lost-url``, ``lost-number`` and so on for spans that are gone."""
+    """Those of a translation, in the order of this file; then ``lost-url``, ``lost-number`` and so on for spans that are gone."""
     found = []
     if most_repeats(translation) >= max(LOOP, most_repeats(source) + 1):
         found.append(REPETITION)
@@ -34,6 +37,8 @@ def flags(source: str, translation: str, tokens: Sequence[int], log_prob: float)
         found.append(LENGTH)
     if tokens and log_prob / len(tokens) < _CONFIDENCE:
         found.append(UNSURE)
+    if lacks_sentences(translation, source):
+        found.append(LOST_SENTENCE)
     return (*found, *dict.fromkeys(f"lost-{span.kind}" for span in lost(source, translation)))
 
 

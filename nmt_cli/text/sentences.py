@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 _CLOSING = "\"'»”’)\\]›」』）"
 _SENTENCE_END = re.compile(rf"[.!?…؟۔।]+[{_CLOSING}]*(?=\s|$)|[。！？]+[{_CLOSING}]*")
+_CLOSED = re.compile(rf"[.!?…؟۔।。！？][{_CLOSING}]*$")
 _CLAUSE_END = re.compile(rf"[,;:،؛][{_CLOSING}]*(?=\s)|[，；：、]")
 _WORD_END = re.compile(r"\S(?=\s)")
 _SHORT = 64  # characters: how far the search for the end of a piece looks first
@@ -31,6 +32,12 @@ def split_sentences(text: str) -> list[str]:
     """
     starts_and_ends = zip([0, *_sentence_ends(text)], _sentence_ends(text), strict=False)
     return [piece for start, end in starts_and_ends if (piece := text[start:end].strip())]
+
+
+def lacks_sentences(text: str, other: str) -> bool:
+    """Whether a text has fewer sentences than another one; not if it does not end as one does: its language may not mark them."""
+    own = split_sentences(text)
+    return bool(own) and _CLOSED.search(own[-1]) is not None and len(own) < len(split_sentences(other))
 
 
 def pieces_within(text: str, fits: Callable[[str], bool]) -> list[str]:
