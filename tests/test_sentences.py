@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt_cli.text.sentences import pieces_within, split_sentences
+from nmt_cli.text.sentences import groups_of, pieces_within, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,8 @@ from nmt_cli.text.sentences import pieces_within, split_sentences
         ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
         ("Dr. Who met J. S. Bach. He left.", ["Dr. Who met J. S. Bach.", "He left."]),
         ("Am 3. Mai war es kalt. Gut.", ["Am 3. Mai war es kalt.", "Gut."]),
+        ("The U.S. Army came at 5 p.m. He left.", ["The U.S. Army came at 5 p.m. He left."]),
+        ("Come on now ... what is it? Well… Nothing.", ["Come on now ... what is it?", "Well…", "Nothing."]),
         ("It was in 1999. Then it ended.", ["It was in 1999.", "Then it ended."]),
         ("Das ist z.B. gut. Ja.", ["Das ist z.B. gut.", "Ja."]),
         ('"Go!" he said. "No." She left.', ['"Go!"', "he said.", '"No."', "She left."]),
@@ -50,6 +52,26 @@ def test_pieces_fit_and_lose_only_spaces(text: str, limit: int) -> None:
     pieces = pieces_within(text, lambda piece: len(piece) <= limit)
     assert all(0 < len(piece) <= limit for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "groups"),
+    [
+        ("", 1, []), ("  ", 2, []), ("A dog", 1, ["A dog"]), ("A dog. A cat.", 1, ["A dog.", "A cat."]),
+        ("A dog. A cat.", 2, ["A dog. A cat."]), ("A. dog! A cat? A cow", 2, ["A. dog! A cat?", "A cow"]),
+        ("犬。猫。牛。", 2, ["犬。猫。", "牛。"]), ("A dog. A cat.", 9, ["A dog. A cat."]),
+    ],
+)  # fmt: skip
+def test_groups_of_sentences(text: str, count: int, groups: list[str]) -> None:
+    assert groups_of(text, count) == groups
+
+
+@given(st.text("ab .!?…。", max_size=40), st.integers(1, 4))
+def test_groups_hold_all_sentences_and_no_more_than_their_number(text: str, count: int) -> None:
+    groups, sentences = groups_of(text, count), split_sentences(text)
+    assert "".join("".join(groups).split()) == "".join(text.split())
+    assert len(groups) <= len(sentences)
+    assert all(group for group in groups)
 
 
 def test_what_never_fits_is_cut_to_characters() -> None:

@@ -20,6 +20,7 @@ from nmt_cli.inference.flags import flags
 from nmt_cli.runs import processes
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.settings import to_toml
+from nmt_cli.text.tokenizer import EOS
 
 from .conftest import Nmt
 from .running import running, wait_until, workers_of
@@ -187,6 +188,29 @@ def test_a_file_of_output_appears_when_it_is_complete(trained: Path, ask: Ask, n
     assert list(tmp_path.iterdir()) == [out]
     assert nmt("translate", trained, "-o", "/dev/null", input="one\n").exit_code == 0
     assert Path("/dev/null").is_char_device()
+
+
+def test_more_sentences_than_in_training_are_translated_one_by_one(
+    trained: Path, own: Path, ask: Ask, nmt: Nmt
+) -> None:
+    """A model that has learnt from single sentences would leave the second away. Nothing of that is a reason to look twice."""
+    manifest = json.loads((own / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["sentences"] == 1, "counted in training"
+    one, two = ask("Your brother is a teacher.\nWhy do you sing?\n")
+    together = "Your brother is a teacher. Why do you sing?"
+    assert ask(together + "\n") == [f"{one} {two}"]
+    (row,) = (
+        json.loads(line) for line in ask(json.dumps({"text": together}) + "\n", "--format", "jsonl", "--alignment")
+    )
+    assert row["tokens"].count(EOS) == 2
+    assert "split" not in row["flags"]
+    assert max(source for source, _ in row["word_alignment"]) >= 5
+    judged = nmt("logprob", trained, "--input", "jsonl", "-", input=json.dumps(row) + "\n")
+    assert float(judged.stdout) == pytest.approx(row["log_prob"], abs=1e-3)
+    manifest["sentences"] = 2
+    (own / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    whole = nmt("translate", own, "--format", "jsonl", input=json.dumps({"text": together}) + "\n")
+    assert json.loads(whole.stdout)["tokens"].count(EOS) == 1
 
 
 def test_n_best_in_text(ask: Ask) -> None:

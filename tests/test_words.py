@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt_cli.inference.pieces import first_words, in_pieces
+from nmt_cli.inference.pieces import Cutter, first_words
 from nmt_cli.text.normalize import normalize
 from nmt_cli.text.plain import CharacterTokenizer, WordTokenizer
 from nmt_cli.text.subword import learn
@@ -77,7 +77,7 @@ def test_a_piece_goes_with_what_it_begins() -> None:
 def test_parts_of_a_line_know_their_words(words: list[str], between: str) -> None:
     """However it is cut, also inside a word, its parts together have the words of the whole."""
     line = between.join(words)
-    parts = in_pieces(SUBWORDS, line, 7)
+    parts = Cutter(SUBWORDS, 7)(line)
     firsts = first_words(line, [SUBWORDS.decode(part) for part in parts])
     whole = normalize(line).split()
     spelt = [""] * len(whole)

@@ -23,6 +23,7 @@ import torch
 from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.errors import ConfigError, DataError, ModelError
 from nmt_cli.inference.choice import Choice
+from nmt_cli.inference.pieces import Cutter
 from nmt_cli.inference.translator import Piece, Searched, Translator
 from nmt_cli.inference.workers import how_many
 from nmt_cli.runs.directory import ModelDirectory
@@ -256,11 +257,11 @@ class CTranslate2:
     @contextmanager
     def translator(self, lines: int, wanted: int | None) -> Iterator[Translator]:
         """Its workers are threads."""
-        loaded, settings = Loaded.open(self.directory, workers=how_many(lines, wanted)), self.directory.settings
+        loaded = Loaded.open(self.directory, workers=how_many(lines, wanted))
         yield Translator(
             self.directory.tokenizer,
             lambda batches: loaded.run(self.request, batches),
-            settings.data.max_length,
-            settings.search.batch_tokens,
+            Cutter.of(self.directory),
+            self.directory.settings.search.batch_tokens,
             repeats=True,
         )

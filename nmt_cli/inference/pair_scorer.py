@@ -12,7 +12,7 @@ import torch
 from nmt_cli.corpus.batching import Batch, Sequences, by_length
 from nmt_cli.errors import DataError
 from nmt_cli.inference.own_tokens import ended, otherwise
-from nmt_cli.inference.pieces import in_pieces
+from nmt_cli.inference.pieces import Cutter
 from nmt_cli.inference.scorer import BATCH_TOKENS, Asked, Scored, windows
 from nmt_cli.models.base import Decodable
 from nmt_cli.runs.directory import ModelDirectory
@@ -27,7 +27,7 @@ class PairScorer:
 
     tokenizer: Tokenizer
     model: Decodable[Any]
-    longest: int  # subwords of a source that is translated in one piece
+    cut: Cutter  # as the source was cut for the translation
     columns: int = 2
     independent: bool = True
 
@@ -35,7 +35,7 @@ class PairScorer:
     def open(cls, directory: ModelDirectory) -> PairScorer:
         """From a model directory. Raises ModelError where the model has no weights."""
         model = cast("Decodable[Any]", directory.model())
-        return cls(directory.tokenizer, model, directory.settings.data.max_length)
+        return cls(directory.tokenizer, model, Cutter.of(directory))
 
     def score(self, texts: Iterable[Asked]) -> Iterator[Scored]:
         """See Scorer. A translation in pieces is given in pieces, each with its EOS: so the source is cut again."""
@@ -72,7 +72,7 @@ class PairScorer:
         return found
 
     def _given(self, asked: Asked, ends: list[tuple[int, ...]]) -> list[tuple[Ids, Ids]]:
-        cut = in_pieces(self.tokenizer, asked.source, self.longest)
+        cut = self.cut(asked.source)
         if len(cut) != len(ends):
             raise DataError(
                 f"{asked.place} must have tokens that end {len(cut)} times in </s> ({EOS}), as often as its source has pieces, "

@@ -19,7 +19,7 @@ from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.errors import DataError
 from nmt_cli.inference.flags import SPLIT, TERM, flags
 from nmt_cli.inference.glossary import Glossary
-from nmt_cli.inference.pieces import first_words, in_pieces
+from nmt_cli.inference.pieces import Cutter, first_words
 from nmt_cli.inference.reading import Reading, Side, read
 from nmt_cli.inference.together import Startable, Together
 from nmt_cli.runs.directory import ModelDirectory
@@ -119,7 +119,7 @@ class Translator:
 
     tokenizer: Tokenizer
     run: Run
-    max_length: int  # subwords of a source, EOS not counted
+    cut: Cutter
     batch_tokens: int  # padded source tokens searched at once
     repeats: bool  # whether equal lines get equal translations
     window: int = 4096  # lines sorted by length together
@@ -141,7 +141,7 @@ class Translator:
         """A translator over whatever runs the searches of a strategy."""
         settings = directory.settings
         budget = max(1, settings.search.batch_tokens * _USUAL_ROWS // max(_FEWEST_ROWS, strategy.rows))
-        return cls(directory.tokenizer, run, settings.data.max_length, budget, strategy.repeats)
+        return cls(directory.tokenizer, run, Cutter.of(directory), budget, strategy.repeats)
 
     def immediate(self) -> Translator:
         """The same, but each line is answered before the next is read."""
@@ -176,11 +176,11 @@ class Translator:
             yield self._joined(line.text, parts, [found[part] for part in parts])
 
     def _pieces(self, number: int, line: Line) -> list[Piece]:
-        """A line in ids, in as many pieces as it needs; a prefix begins the first of them.
+        """A line in ids, in as many pieces as it needs (see ``Cutter``); a prefix begins the first of them.
 
         Raises DataError for a prefix that cannot be written.
         """
-        parts = in_pieces(self.tokenizer, line.text, self.max_length)
+        parts = self.cut(line.text)
         prefix = tuple(self.tokenizer.target.encode(line.prefix))
         if any(token < EOS for token in prefix):  # UNK, which no model writes
             raise DataError(
@@ -211,19 +211,20 @@ class Translator:
     def _joined(self, line: str, pieces: Sequence[Piece], parts: list[list[Hypothesis]]) -> Translation:
         if not parts:
             return Translation(line, (Candidate("", 0.0, 0.0, ()),))
+        long = sum(len(piece.ids) for piece in pieces) > self.cut.longest
         sources = [] if parts[0][0].retelling is None else self._sources(line, pieces)
         ranked = [
-            self._candidate(line, sources, chosen)
+            self._candidate(line, sources, chosen, long)
             for chosen in zip(*parts, strict=False)  # the first of each piece, the second of each piece, ...
         ]
         return Translation(line, tuple(ranked))
 
-    def _candidate(self, line: str, sources: Sequence[Side], chosen: Sequence[Hypothesis]) -> Candidate:
-        """What a hypothesis of each piece of a line make together."""
+    def _candidate(self, line: str, sources: Sequence[Side], chosen: Sequence[Hypothesis], long: bool) -> Candidate:
+        """What a hypothesis of each piece of a line make together, which may have been too ``long`` for one."""
         text = " ".join(filter(None, (self.tokenizer.decode(part.tokens) for part in chosen)))
         log_prob = sum(part.log_prob for part in chosen)
         tokens = tuple(token for part in chosen for token in part.tokens)
-        split = (SPLIT,) if len(chosen) > 1 else ()
+        split = (SPLIT,) if len(chosen) > 1 and long else ()
         unplaced = (TERM,) if self.glossary.missing(line, text) else ()
         return Candidate(
             text,

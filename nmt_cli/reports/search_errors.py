@@ -19,7 +19,7 @@ from nmt_cli.evaluation.texts import check_counts, read, warn_of_direction
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.pair_scorer import PairScorer
-from nmt_cli.inference.pieces import in_pieces
+from nmt_cli.inference.pieces import Cutter
 from nmt_cli.inference.scorer import Asked
 from nmt_cli.inference.translator import Candidate
 from nmt_cli.runs.directory import ModelDirectory
@@ -216,7 +216,7 @@ def _texts(files: Sequence[str], languages: tuple[str, ...]) -> tuple[list[str],
 
 
 def _fits(directory: ModelDirectory, line: str) -> bool:
-    return len(in_pieces(directory.tokenizer, line, directory.settings.data.max_length)) == 1
+    return len(Cutter.of(directory)(line)) == 1
 
 
 def _searches(choice: Choice) -> dict[str, Choice]:

@@ -31,6 +31,8 @@ class Manifest:
     request: dict[str, Any]  # the settings that were asked for, before the clock or a stalled score planned the updates
     command: str
     seed: int
+    # the most of a source of training, but for one line in a hundred; None: nobody has counted, or nothing is translated
+    sentences: int | None = None
     finished: bool = False
     scores: dict[str, Any] = field(default_factory=dict)  # of the held-out test split
     said: tuple[str, ...] = ()  # the same, for a person

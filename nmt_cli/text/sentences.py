@@ -10,6 +10,8 @@ _CLOSED = re.compile(rf"[.!?…؟۔।。！？][{_CLOSING}]*$")
 _CLAUSE_END = re.compile(rf"[,;:،؛][{_CLOSING}]*(?=\s)|[，；：、]")
 _WORD_END = re.compile(r"\S(?=\s)")
 _SHORT = 64  # characters: how far the search for the end of a piece looks first
+_DOTS = ("...", "…")
+_LETTERS = re.compile(r"[^\W\d_](?:\.[^\W\d_])*")
 _LAST_WORD = re.compile(r"\S*$")
 
 # Without their last dot, in lower case. Only words that hardly ever end a sentence.
@@ -27,11 +29,18 @@ def split_sentences(text: str) -> list[str]:
     """The sentences of a line, without the spaces between them; ``[]`` for a blank line.
 
     A sentence ends at . ! ? … ؟ ۔ । (and closing quotes and brackets) before a space or the end, and at 。 ！ ？
-    anywhere; but not at the dot of a common abbreviation (*Dr.*), of a single letter (*J. S. Bach*) or of one or two
-    digits (*am 3. Mai*).
+    anywhere; but not at the dot of a common abbreviation (*Dr.*), of letters (*J. S. Bach*, *U.S. Army*) or of one or two
+    digits (*am 3. Mai*), nor at dots behind which a small letter goes on (*Well ... yes*).
     """
     starts_and_ends = zip([0, *_sentence_ends(text)], _sentence_ends(text), strict=False)
     return [piece for start, end in starts_and_ends if (piece := text[start:end].strip())]
+
+
+def groups_of(text: str, count: int) -> list[str]:
+    """A line in pieces of so many sentences, the last perhaps of fewer, without the spaces between them; ``[]`` if it is blank."""
+    ends = _sentence_ends(text)
+    ends = [*ends[count - 1 : -1 : count], ends[-1]]
+    return [piece for start, end in zip([0, *ends], ends, strict=False) if (piece := text[start:end].strip())]
 
 
 def lacks_sentences(text: str, other: str) -> bool:
@@ -81,15 +90,19 @@ def _sentence_ends(text: str) -> list[int]:
 
 
 def _is_inner_dot(text: str, match: re.Match[str]) -> bool:
-    """Whether a match is the dot of an abbreviation, of an initial or of an ordinal number."""
-    if match.group() != "." or match.end() == len(text):
+    """Whether a match is the dot of an abbreviation, of an initial or of an ordinal number; or dots within a sentence."""
+    if match.end() == len(text):
+        return False
+    if match.group() in _DOTS:
+        return text[match.end() :].lstrip()[:1].islower()
+    if match.group() != ".":
         return False
     before = text[max(0, match.start() - 12) : match.start()]
     last = _LAST_WORD.search(before)
     word = last.group().lstrip("(\"'«„“[").lower() if last else ""
     if word.isdigit():
         return len(word) <= 2
-    return word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha())
+    return word in _ABBREVIATIONS or _LETTERS.fullmatch(word) is not None
 
 
 def _too_far(text: str, start: int, fits: Callable[[str], bool]) -> int | None:

@@ -168,6 +168,7 @@ def _write(output: Path, chosen: Soup, tried: Sequence[Soup]) -> None:
         best.manifest, finished=True, scores={}, said=(), command=command_line(),
         averaged=tuple(Origin.of(each.file) for each in chosen.ingredients),
         limit=reduce(LengthLimit.covering, filter(None, limits)) if any(limits) else None,
+        sentences=max((each.model.manifest.sentences or 0 for each in chosen.ingredients), default=0) or None,
     )  # fmt: skip
     with staged(output) as new:
         directory = ModelDirectory(new)

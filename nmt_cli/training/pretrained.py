@@ -162,6 +162,11 @@ class Pretrained:
         old = self.directory.manifest.limit
         return fitted if fitted is None or old is None else fitted.covering(old)
 
+    def sentences(self, counted: int | None) -> int | None:
+        """Of a source of the new model: whatever could be translated in one piece before can be still."""
+        old = self.directory.manifest.sentences
+        return counted if counted is None or old is None else max(counted, old)
+
     def teach(self, learner: Learner) -> None:
         """Give its weights to a model that is to learn. Raises ModelError where they do not fit."""
         learner.begin_with(weights_of(self.directory.model()), str(self.directory.path / WEIGHTS))

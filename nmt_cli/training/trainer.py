@@ -74,7 +74,8 @@ def run(request: Request) -> int:
             check_model(settings, corpus)
             clear(request.output)
         limit = task.limit if request.pretrained is None else request.pretrained.limit(task.limit)
-        manifest = replace(manifest_of(request, corpus, settings), limit=limit)
+        sentences = task.sentences if request.pretrained is None else request.pretrained.sentences(task.sentences)
+        manifest = replace(manifest_of(request, corpus, settings), limit=limit, sentences=sentences)
         if manifest.finished:
             console.say(f"{request.output} is a finished model: nothing is left to do (--restart trains it anew)")
             for line in manifest.said:

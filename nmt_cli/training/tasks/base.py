@@ -126,6 +126,11 @@ class Task(Protocol):
         ...
 
     @property
+    def sentences(self) -> int | None:
+        """How many sentences a line has in training, at the most; None where nothing is translated."""
+        ...
+
+    @property
     def limit(self) -> LengthLimit | None:
         """How long an output may become, where that depends on the input."""
         ...

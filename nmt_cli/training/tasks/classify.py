@@ -50,6 +50,7 @@ class Classify:
     least_batch: ClassVar[int] = 512
     quality: ClassVar[Quality] = Quality("%", {"dev_accuracy": "accuracy", "dev_macro_f1": "macro F1"}, factor=100)
     limit: ClassVar[None] = None
+    sentences: ClassVar[None] = None
 
     def __init__(self, corpus: PreparedCorpus) -> None:
         self.corpus = corpus

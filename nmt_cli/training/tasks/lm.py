@@ -55,6 +55,7 @@ class LanguageModelling:
         "a token, logarithmic", {"dev_perplexity_per_token": "perplexity"}, ratios=True
     )
     limit: ClassVar[None] = None
+    sentences: ClassVar[None] = None
 
     def __init__(self, corpus: PreparedCorpus) -> None:
         self.corpus = corpus

@@ -18,6 +18,7 @@ from nmt_cli.corpus import limits
 from nmt_cli.corpus.batching import Batch, Sequences, by_length
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
 from nmt_cli.corpus.limits import LengthLimit
+from nmt_cli.corpus.sentences import most_sentences
 from nmt_cli.errors import ConfigError
 from nmt_cli.evaluation import buckets
 from nmt_cli.evaluation.buckets import Bucket
@@ -29,6 +30,7 @@ from nmt_cli.evaluation.significance import PairedScore, paired_bootstrap, paire
 from nmt_cli.evaluation.texts import check_counts, read, warn_of_direction, warn_of_form
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
+from nmt_cli.inference.pieces import Cutter
 from nmt_cli.inference.translator import Engine, Line, Translator
 from nmt_cli.models.base import Decodable, Model
 from nmt_cli.models.encoder_decoder import EncoderDecoder
@@ -79,6 +81,11 @@ class Translate:
         """Fitted on train: see ``limits.fit``."""
         return limits.fit(self.corpus.train["source"].lengths + 1, self.corpus.train["target"].lengths + 1)
 
+    @cached_property
+    def sentences(self) -> int:
+        """Counted in train: see ``most_sentences``."""
+        return most_sentences(self.corpus.train["source"])
+
     def reader(self, settings: TrainingSettings, share: Share) -> Reader:
         """Pairs in batches of similar length."""
         return RowReader(epochs_of(self.corpus, settings), ("target", "source"), Batch.of, settings, share)
@@ -96,7 +103,7 @@ class Translate:
         translator = Translator(
             self.corpus.tokenizer,
             lambda batches: map(engine.search, batches),
-            self.corpus.settings.max_length,
+            Cutter(self.corpus.tokenizer, self.corpus.settings.max_length, self.sentences),
             _BATCH_TOKENS,
             repeats=True,
         )
