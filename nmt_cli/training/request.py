@@ -6,7 +6,8 @@ Whatever is refused is refused before any work is done and before anything of an
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from nmt_cli.training.presets import preset
 from nmt_cli.training.pretrained import Pretrained
 from nmt_cli.training.tasks import TASKS
 
+_ASIDE = f".{CORPUS}.before"
 _ANEW = "--restart trains it anew; -o names another model"
 
 
@@ -125,6 +127,28 @@ def clear(folder: Path) -> None:
         (folder / FOLDER / state).unlink(missing_ok=True)
     for kept in Kept(folder).files().values():
         kept.unlink()
+
+
+@contextmanager
+def corpus_kept(request: Request) -> Iterator[None]:
+    """Within it another corpus takes the place of the one that a training has read; if what is asked for is refused, the old one is
+    back. So it is where the process was killed within it, as soon as somebody asks for a training again."""
+    corpus, aside = request.output / CORPUS, request.output / _ASIDE
+
+    def put_back() -> None:
+        if aside.exists():
+            shutil.rmtree(corpus, ignore_errors=True)
+            aside.rename(corpus)
+
+    put_back()
+    if request.restart and not isinstance(request.corpus, Path) and corpus.exists():
+        corpus.rename(aside)
+    try:
+        yield
+    except BaseException:
+        put_back()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def corpus_of(request: Request) -> PreparedCorpus:

@@ -27,6 +27,7 @@ from nmt_cli.training.request import (
     check_model,
     check_settings,
     clear,
+    corpus_kept,
     corpus_of,
     manifest_of,
     settings_of,
@@ -52,26 +53,25 @@ def run(request: Request) -> int:
         return 0
     processor.tune()
     check_settings(request)
-    if place is None:
-        allowed(request.table.get("training", {}).get("workers") or 1)  # before a corpus is put in the place of another
     check_room(request.output)
     check_beginning(request)
     started = time.monotonic()
     with locked(request.output):
-        corpus = corpus_of(request)
-        settings = settings_of(request, corpus)
-        if place is not None:  # the launcher has chosen
-            training = settings.training.model_copy(update={"workers": place.size})
-            settings = settings.model_copy(update={"training": training})
-        task = TASKS[request.task](corpus)
-        task.check(settings)  # again: the preset is known only now
-        task.reader(
-            settings.training, Share()
-        )  # which refuses a corpus that cannot be read, before anything is written
-        if place is None:
-            allowed(settings.training.workers)
-        if request.restart or not (request.output / MANIFEST).exists():
-            check_model(settings, corpus)
+        with corpus_kept(request):
+            corpus = corpus_of(request)
+            settings = settings_of(request, corpus)
+            if place is not None:  # the launcher has chosen
+                training = settings.training.model_copy(update={"workers": place.size})
+                settings = settings.model_copy(update={"training": training})
+            task = TASKS[request.task](corpus)
+            task.check(settings)  # again: the preset is known only now
+            task.reader(settings.training, Share())  # which refuses a corpus that cannot be read
+            if place is None:
+                allowed(settings.training.workers)
+            anew = request.restart or not (request.output / MANIFEST).exists()
+            if anew:
+                check_model(settings, corpus)
+        if anew:
             clear(request.output)
         limit = task.limit if request.pretrained is None else request.pretrained.limit(task.limit)
         sentences = task.sentences if request.pretrained is None else request.pretrained.sentences(task.sentences)
