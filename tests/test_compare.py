@@ -600,7 +600,7 @@ def test_a_classifier_whom_no_line_fits_is_compared_all_the_same(classifier: Pat
 
 def test_joined_lines_count_what_was_split() -> None:
     candidate = Candidate("A B", 0.0, 0.0, ())
-    lines = [Translation("a b", (replace(candidate, flags=flags),)) for flags in ((), (SPLIT,))]
+    lines = [Translation("a b", (replace(candidate, marks=marks),)) for marks in ((), (SPLIT,))]
     found = Joined.of(2, trial.TestSet("t", ["a b"] * 2, ["A B"] * 2), lines, "de")
     assert (found.size, found.lines, found.split) == (2, 2, 1)
     assert isinstance(found.score, MetricScore)

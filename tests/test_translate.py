@@ -17,8 +17,10 @@ import pytest
 from nmt_cli.corpus.reader import read_lines
 from nmt_cli.evaluation.diversity import figures
 from nmt_cli.inference.flags import flags
+from nmt_cli.inference.translator import Translator
 from nmt_cli.runs import processes
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.search.ancestral import Greedy
 from nmt_cli.settings import to_toml
 from nmt_cli.text.tokenizer import EOS
 
@@ -211,6 +213,22 @@ def test_more_sentences_than_in_training_are_translated_one_by_one(
     (own / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     whole = nmt("translate", own, "--format", "jsonl", input=json.dumps({"text": together}) + "\n")
     assert json.loads(whole.stdout)["tokens"].count(EOS) == 1
+
+
+def test_flags_are_looked_for_where_somebody_reads_them(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As text is written nobody does: it is a twentieth of the time."""
+    asked: list[tuple[object, ...]] = []
+
+    def found(*given: object) -> tuple[str, ...]:
+        asked.append(given)
+        return ("found",)
+
+    monkeypatch.setattr("nmt_cli.inference.translator.flags", found)
+    (translation,) = Translator.open(own, Greedy()).translate(["Why?"])
+    assert (translation.marks, asked) == ((), [])
+    assert translation.candidates[0].flags == ("found",)
+    (asked_of,) = asked
+    assert asked_of[:2] == ("Why?", translation.text)
 
 
 def test_n_best_in_text(ask: Ask) -> None:

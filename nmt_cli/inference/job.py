@@ -93,9 +93,9 @@ def run(job: Job) -> None:
 
 def _warnings(number: int, row: Row, translation: Translation, glossary: Glossary, ban: Sequence[str]) -> Iterator[str]:
     """What a person should know of a line."""
-    if SPLIT in translation.flags:
+    if SPLIT in translation.marks:
         yield f"line {number} was too long for the model: it was translated in pieces"
-    if TERM in translation.flags:
+    if TERM in translation.marks:
         terms = ", ".join(f"'{term}'" for term in glossary.missing(row.text, translation.text))
         yield f"line {number} could not be given {terms} of the glossary"
     for word in ban:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -62,7 +63,13 @@ class Candidate:
     tokens: tuple[int, ...]  # of a split line, the pieces one after the other
     certificate: Certificate | None = None  # of exact search; of a split line, of all pieces
     reading: Reading | None = None  # token by token; None where nobody asked, or of a blank line
-    flags: tuple[str, ...] = ()  # what a reader of this one should look at twice
+    source: str = ""
+    marks: tuple[str, ...] = ()  # the flags that are known from the beginning: SPLIT and TERM
+
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """What a reader of this one should look at twice; looked for when somebody asks."""
+        return (*self.marks, *flags(self.source, self.text, self.tokens, self.log_prob))
 
 
 @dataclass(frozen=True)
@@ -78,9 +85,9 @@ class Translation:
         return self.candidates[0].text
 
     @property
-    def flags(self) -> tuple[str, ...]:
+    def marks(self) -> tuple[str, ...]:
         """Of the best translation."""
-        return self.candidates[0].flags
+        return self.candidates[0].marks
 
 
 @dataclass(frozen=True)
@@ -233,5 +240,6 @@ class Translator:
             tokens,
             Certificate.joined([part.certificate for part in chosen if part.certificate is not None]),
             read(self.tokenizer, sources, chosen),
-            (*split, *unplaced, *flags(line, text, tokens, log_prob)),
+            line,
+            (*split, *unplaced),
         )

@@ -58,7 +58,7 @@ class Joined:
     def of(cls, size: int, given: TestSet, translations: Sequence[Translation], language: str) -> Joined:
         """From what became of the lines."""
         texts = [translation.text for translation in translations]
-        split = sum(SPLIT in translation.flags for translation in translations)
+        split = sum(SPLIT in translation.marks for translation in translations)
         score = bleu(texts, [given.references], language=language, resamples=_FEW_RESAMPLES)
         return cls(size, len(texts), split, score)
 
