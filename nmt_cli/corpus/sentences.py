@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from nmt_cli.corpus.dataset import Column
@@ -14,7 +12,11 @@ _SHARE = 0.01
 
 
 def most_sentences(lines: Column) -> int:
-    """The most sentences of a line, but for one line in a hundred; at least 1. Of a large corpus every so manieth line counts."""
-    step = math.ceil(len(lines.lengths) / _SAMPLE)
-    counts = [len(split_sentences(lines.text(index))) for index in range(0, len(lines.lengths), step)]
-    return max(1, int(np.quantile(counts, 1 - _SHARE, method="lower")))
+    """The most sentences of a line, but for one line in a hundred; at least 1.
+
+    Of a large corpus some lines count, always the same; by lot, since a corpus may repeat itself in a rhythm.
+    """
+    count = len(lines.lengths)
+    places = range(count) if count <= _SAMPLE else np.random.default_rng(0).integers(count, size=_SAMPLE).tolist()
+    counts = [len(split_sentences(lines.text(place))) for place in places]
+    return max(1, int(np.quantile(counts, 1 - _SHARE, method="inverted_cdf")))

@@ -32,7 +32,7 @@ from nmt_cli.training.presets import preset
 from nmt_cli.training.pretrained import Pretrained
 from nmt_cli.training.tasks import TASKS
 
-_ASIDE = f".{CORPUS}.before"
+_ASIDE, _GONE = f".{CORPUS}.before", f".{CORPUS}.gone"
 _ANEW = "--restart trains it anew; -o names another model"
 
 
@@ -133,13 +133,14 @@ def clear(folder: Path) -> None:
 def corpus_kept(request: Request) -> Iterator[None]:
     """Within it another corpus takes the place of the one that a training has read; if what is asked for is refused, the old one is
     back. So it is where the process was killed within it, as soon as somebody asks for a training again."""
-    corpus, aside = request.output / CORPUS, request.output / _ASIDE
+    corpus, aside, gone = (request.output / name for name in (CORPUS, _ASIDE, _GONE))
 
     def put_back() -> None:
         if aside.exists():
             shutil.rmtree(corpus, ignore_errors=True)
             aside.rename(corpus)
 
+    shutil.rmtree(gone, ignore_errors=True)
     put_back()
     if request.restart and not isinstance(request.corpus, Path) and corpus.exists():
         corpus.rename(aside)
@@ -148,7 +149,9 @@ def corpus_kept(request: Request) -> Iterator[None]:
     except BaseException:
         put_back()
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    if aside.exists():
+        aside.rename(gone)  # at once: half a corpus must not come back
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def corpus_of(request: Request) -> PreparedCorpus:

@@ -68,11 +68,9 @@ def run(request: Request) -> int:
             task.reader(settings.training, Share())  # which refuses a corpus that cannot be read
             if place is None:
                 allowed(settings.training.workers)
-            anew = request.restart or not (request.output / MANIFEST).exists()
-            if anew:
+            if request.restart or not (request.output / MANIFEST).exists():
                 check_model(settings, corpus)
-        if anew:
-            clear(request.output)
+                clear(request.output)  # before the old corpus goes: without a manifest nobody asks for it any more
         limit = task.limit if request.pretrained is None else request.pretrained.limit(task.limit)
         sentences = task.sentences if request.pretrained is None else request.pretrained.sentences(task.sentences)
         manifest = replace(manifest_of(request, corpus, settings), limit=limit, sentences=sentences)
