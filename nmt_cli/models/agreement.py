@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt_cli.models.losses import CHUNK, subtract_truth
+from nmt_cli.models.losses import CHUNK, logits_sum, softmax_, subtract_truth
+from nmt_cli.models.products import product
 
 
 class _Agreement(torch.autograd.Function):
@@ -30,26 +31,30 @@ class _Agreement(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         passes, slopes = (one, other), (torch.empty_like(one), torch.empty_like(other))
         grad_table, grad_bias = torch.zeros_like(table), torch.zeros_like(bias)
-        nll, uniform_nll, divergence = one.new_zeros(()), one.new_zeros(()), one.new_zeros(())
+        normaliser, picked, divergence = one.new_zeros(()), one.new_zeros(()), one.new_zeros(())
         for start in range(0, len(one), CHUNK):
             rows, target = slice(start, start + CHUNK), targets[start : start + CHUNK, None]
-            logs = [torch.log_softmax(torch.addmm(bias, hidden[rows], table.T), 1) for hidden in passes]
-            nll -= sum(log.gather(1, target).sum() for log in logs) / 2
-            uniform_nll -= sum(log.mean(1).sum() for log in logs) / 2
-            chances = [log.exp() for log in logs]
-            apart = torch.sub(*logs)
+            logits = [product(hidden[rows], table, bias) for hidden in passes]
+            picked += sum(each.gather(1, target).sum() for each in logits)
+            apart = torch.sub(*logits)  # log p - log q, but for the normalisers
+            normalisers = [softmax_(each) for each in logits]
+            normaliser += sum(each.sum() for each in normalisers)
+            shift = torch.sub(*normalisers)
             for hidden, slope, chance, other_chance, sign in zip(
-                passes, slopes, chances, chances[::-1], (1, -1), strict=True
+                passes, slopes, logits, logits[::-1], (1, -1), strict=True
             ):
-                own = sign * torch.einsum("rv,rv->r", chance, apart)[:, None]  # KL(p, q)
+                grad = chance * apart
+                own = sign * (grad.sum(1, keepdim=True) - shift)  # KL(p, q)
                 divergence += own.sum()
-                grad = apart.mul(sign * weight / 4).add_(1 / 2 + weight / 4 * (1 - own)).mul_(chance)
-                grad.sub_(other_chance, alpha=weight / 4)
+                grad.mul_(sign * weight / 4).sub_(other_chance, alpha=weight / 4)
+                grad.addcmul_(chance, 1 / 2 + weight / 4 * (1 - own - sign * shift))
                 torch.mm(grad, table, out=slope[rows])
                 grad_table.addmm_(grad.T, hidden[rows])
                 grad_bias += grad.sum(0)
         for hidden, slope in zip(passes, slopes, strict=True):
             subtract_truth(hidden, table, targets, smoothing, 1 / 2, (slope, grad_table, grad_bias))
+        nll = (normaliser - picked) / 2
+        uniform_nll = (normaliser - (logits_sum(one, table, bias) + logits_sum(other, table, bias)) / len(table)) / 2
         total = (1 - smoothing) * nll + smoothing * uniform_nll + weight / 4 * divergence
         ctx.save_for_backward(*slopes, grad_table, grad_bias)
         ctx.mark_non_differentiable(nll)

@@ -49,8 +49,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 grad_bias.addmv_(likely.T, mass.reciprocal()[:, 0])
         if wanted:
             subtract_truth(hidden, weight, targets, smoothing, 1, (grad_hidden, grad_weight, grad_bias))
-        logits_sum = hidden.sum(0) @ weight.sum(0) + len(hidden) * bias.sum()  # of all tokens and columns
-        total = (1 - smoothing) * nll + smoothing * (normaliser - logits_sum / len(weight))
+        total = (1 - smoothing) * nll + smoothing * (normaliser - logits_sum(hidden, weight, bias) / len(weight))
         ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         ctx.mark_non_differentiable(nll)
         return total, nll
@@ -59,6 +58,19 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         return grad_hidden * grads[0], grad_weight * grads[0], grad_bias * grads[0], None, None, None
+
+
+def softmax_(logits: Tensor) -> Tensor:
+    """Turn logits (M, V') into chances, in place; their normalisers (M, 1): e^x = 2^(x log2 e), which is quicker."""
+    most = logits.amax(1, keepdim=True)
+    mass = logits.sub_(most).mul_(_LOG2_E).exp2_().sum(1, keepdim=True)
+    logits /= mass
+    return mass.log_().add_(most)
+
+
+def logits_sum(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Of all tokens (M, D) and columns: one number, without the logits."""
+    return hidden.sum(0) @ weight.sum(0) + len(hidden) * bias.sum()
 
 
 def subtract_truth(
