@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nmt_cli.models.attention import RowsSight, Sight, bias_of, causal_bias
+from nmt_cli.models.lanes import filled
 from nmt_cli.models.positions import Turn
 from nmt_cli.models.solo_cache import SoloSlots
 from nmt_cli.scoring.rows import Rows
@@ -48,7 +49,7 @@ class Slots:
 
     @property
     def used(self) -> int:
-        """R, the slots in use."""
+        """R, the slots that are looked at."""
         return self.visible.shape[1]
 
     def reorder(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
@@ -106,7 +107,7 @@ class Slots:
         wanted = rows.width * count
         taken = rows.fold(self.visible).any(1)  # (B, R)
         needed = int(taken.sum(1).max()) + wanted
-        room = self.with_room(max(needed, self.used))
+        room = self.with_room(filled(max(needed, self.used)))
         free = functional.pad(taken.logical_not_(), (0, room.used - self.used), value=True).byte().topk(wanted).indices
         return rows.unfold(free.view(rows.sentences, rows.width, count)), room
 

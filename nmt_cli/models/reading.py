@@ -8,9 +8,11 @@ from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from nmt_cli.models.attention import Looking, RowsSight, memory_bias
 from nmt_cli.models.base import Memory
+from nmt_cli.models.lanes import filled
 from nmt_cli.models.past import Past, Remembered
 from nmt_cli.models.positions import Turn
 from nmt_cli.models.recurrent_decoder import last
@@ -87,11 +89,14 @@ class Reading:
 
     def start(self, memory: Memory) -> BatchState:
         """Keys and values of the memory for each layer, and nothing consumed."""
-        rows = Rows.one_each(len(memory.mask), memory.mask.device)
+        rows, length = Rows.one_each(len(memory.mask), memory.mask.device), memory.mask.shape[1]
+        more = filled(length) - length
+        outputs, mask = functional.pad(memory.outputs, (0, 0, 0, more)), functional.pad(memory.mask, (0, more))
         return BatchState(
             self,
-            [remember(memory.outputs) for remember in self.memories],
-            memory_bias(memory.mask, memory.outputs.dtype),
+            [remember(outputs) for remember in self.memories],
+            memory_bias(mask, outputs.dtype),
+            length,
             rows,
             torch.zeros_like(rows.sentence),
             self.begin(rows, len(self.layers), memory.outputs),
@@ -104,7 +109,8 @@ class BatchState:
 
     reading: Reading
     remembered: list[Remembered]  # L
-    memory_bias: Tensor | None  # (B, 1, 1, S); None where no source has padding
+    memory_bias: Tensor | None  # (B, 1, 1, S'), S' >= S: see ``lanes``; None where nothing is hidden
+    length: int  # S
     rows: Rows
     consumed: Tensor  # (N,) how many tokens: the position of the next
     past: Past
@@ -115,7 +121,7 @@ class BatchState:
         ahead = torch.arange(tokens.shape[1], device=tokens.device)
         places = self.consumed[:, None] + ahead
         befores, past = self.past.consume(self.rows, ahead < lengths[:, None], self.reading.turn(places))
-        x, sight, asked = self.reading.embed(tokens, places), self._sight, []
+        x, sight, asked = self.reading.embed(tokens, places), RowsSight(self.memory_bias, rows=self.rows), []
         for layer, before, remembered in zip(self.reading.layers, befores, self.remembered, strict=True):
             x = layer.recall(x, before)
             if remembered:
@@ -124,15 +130,13 @@ class BatchState:
         behind = replace(self, consumed=self.consumed + lengths, past=past, asked=asked)
         return self.reading.norm(last(x, lengths)), behind
 
-    @property
-    def _sight(self) -> RowsSight:
-        return RowsSight(self.memory_bias, rows=self.rows)
-
     def glance(self, height: int) -> Glance | None:
         """See TransformerState."""
         if self.asked is None:
             return None
-        return Glance(self.asked[height][:, None], self.remembered[height], self._sight)
+        seen = [(keys[:, : self.length], values[:, : self.length]) for keys, values in self.remembered[height]]
+        bias = None if self.memory_bias is None else self.memory_bias[..., : self.length]
+        return Glance(self.asked[height][:, None], seen, RowsSight(bias, rows=self.rows))
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from ``rows[i]``, inside its sentence, which leaves with its last row."""
