@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt_cli.settings import TrainingSettings
+from nmt_cli.training.pace import Pace
 from nmt_cli.training.schedule import FALLS, MIDDLES, Clock, Schedule, cosine, inverse_sqrt
 
 schedules = st.builds(
@@ -82,12 +83,13 @@ def test_the_end_is_as_near_as_the_share_of_decay_allows(schedule: Schedule, upd
 def test_the_clock_keeps_a_budget_at_constant_speed(
     schedule: Schedule, pace: float, budget: float, preparation: float
 ) -> None:
-    clock = Clock(budget, preparation)
+    clock, times = Clock(budget), Pace(preparation)
     update, planned = 0, None
     while planned is None:
         update += 1
         assert update < 10 * budget / pace + 10, "the clock never plans"
-        planned = clock.plan(schedule, update, preparation + update * pace)
+        elapsed = preparation + update * pace
+        planned = clock.plan(schedule, update, elapsed, times.after(update, elapsed))
     used = preparation + planned * pace
     slack = 2 * pace / (1 - schedule.decay)
     assert used <= max(budget, preparation) + slack
@@ -96,7 +98,40 @@ def test_the_clock_keeps_a_budget_at_constant_speed(
 
 
 def test_the_clock_says_nothing_as_long_as_there_is_time() -> None:
-    clock = Clock(budget=100.0, preparation=10.0)
+    clock = Clock(budget=100.0)
     schedule = Schedule(peak=1.0, warmup=1, decay=0.5)
-    assert clock.plan(schedule, 40, 50.0) is None  # one second an update: 80 updates would end after 90 seconds
-    assert clock.plan(schedule, 45, 55.0) == 90
+    assert clock.plan(schedule, 40, 50.0, 1.0) is None  # one second an update: 80 updates would end after 90 seconds
+    assert clock.plan(schedule, 45, 55.0, 1.0) == 90
+
+
+def test_the_budget_is_used_though_the_machine_was_busy_at_first() -> None:
+    """A hundred updates of ten seconds, all others of one: planned by the mean of all, a third of the budget would be left."""
+    clock, schedule, times, elapsed = Clock(budget=4000.0), Schedule(peak=1.0, warmup=1, decay=0.5), Pace(0.0), 0.0
+    for update in range(1, 4000):
+        elapsed += 10.0 if update <= 100 else 1.0
+        planned = clock.plan(schedule, update, elapsed, times.after(update, elapsed))
+        if planned is not None:
+            break
+    assert elapsed + (planned or 0) - update == pytest.approx(4000, rel=0.01)
+
+
+def test_the_pace_is_that_of_the_last_third() -> None:
+    times = Pace(preparation=5.0)
+    assert times.after(1, 7.0) == 2.0
+    assert [times.after(update, 7.0 + update) for update in range(2, 10)][-1] == 1.0
+    went_on = Pace(preparation=5.0)  # a resume: all before is one stretch, until it lies behind the last third
+    assert went_on.after(100, 205.0) == 2.0
+    assert went_on.after(101, 206.0) == pytest.approx(201 / 101)
+    assert went_on.after(150, 255.0) == 1.0
+
+
+def test_updates_that_are_done_again_count_with_what_they_took() -> None:
+    times = Pace(preparation=0.0)
+    for update in range(1, 31):
+        times.after(update, float(update))
+    times.back(24)
+    assert times.after(25, 35.0) == pytest.approx(
+        (35 - 20) / (25 - 20)
+    )  # from the 20th on, six of which are done twice
+    times.back(3)
+    assert times.after(4, 36.0) == 36 - 20  # nothing is known any more of what was before

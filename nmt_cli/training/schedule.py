@@ -82,10 +82,11 @@ class Clock:
     """Turns a time budget into the planned number. Seconds count preparation, training and validation, over all resumes."""
 
     budget: float  # seconds
-    preparation: float  # seconds spent before the first update
 
-    def plan(self, schedule: Schedule, update: int, elapsed: float) -> int | None:
-        """The number of updates, as soon as the decay has to start for the training to end in time; None before that."""
+    def plan(self, schedule: Schedule, update: int, elapsed: float, pace: float) -> int | None:
+        """The number of updates, as soon as the decay has to start for the training to end in time; None before that.
+
+        ``pace``: seconds that each update will take.
+        """
         updates = schedule.ending(update)
-        pace = (elapsed - self.preparation) / update
         return updates if elapsed + (updates - update) * pace >= self.budget else None

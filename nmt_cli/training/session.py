@@ -19,6 +19,7 @@ from nmt_cli.training import samples
 from nmt_cli.training.interruption import Interruption
 from nmt_cli.training.learner import Learner
 from nmt_cli.training.loop import Diverged, Step
+from nmt_cli.training.pace import Pace
 from nmt_cli.training.schedule import Clock
 from nmt_cli.training.speed import WARM, Speed
 from nmt_cli.training.tasks.base import Task, Validation
@@ -44,6 +45,7 @@ class Session:
     clock: Clock | None
     progress: Progress
     before: float  # seconds of earlier sessions, and of the preparation
+    pace: Pace
     resumed_at: float = field(default_factory=time.monotonic)
     saved_at: float = field(default_factory=time.monotonic)
     speed: Speed = field(default_factory=Speed)
@@ -68,8 +70,8 @@ class Session:
         progress = Progress(updates=planned) if checkpoint is None else checkpoint.progress
         seconds, prepared = progress.seconds + preparation, progress.preparation + preparation
         progress = replace(progress, seconds=seconds, preparation=prepared)
-        clock = Clock(training.minutes * 60, prepared) if training.minutes else None
-        session = cls(directory, settings, task, learner, clock, progress, seconds)
+        clock = Clock(training.minutes * 60) if training.minutes else None
+        session = cls(directory, settings, task, learner, clock, progress, seconds, Pace(prepared))
         if checkpoint is None:
             if directory.manifest.origin is not None:
                 session._measure_beginning()
@@ -162,6 +164,7 @@ class Session:
         replace(saved, progress=self.progress).replace_last(self.directory.path)
         self.learner.restore(saved)
         self.carry, self.measured_from, self.speed = None, None, Speed()
+        self.pace.back(self.progress.update)
         self._forget_since(self.progress.update)
         loss, norm = (value if isfinite(value) else None for value in (found.loss, found.norm))  # JSON knows no NaN
         self.directory.add_metrics({
@@ -214,7 +217,8 @@ class Session:
     def _plan_by_clock(self) -> None:
         if self.clock is None or self.progress.updates is not None:
             return
-        planned = self.clock.plan(self.learner.schedule, self.progress.update, self._elapsed())
+        update, elapsed = self.progress.update, self._elapsed()
+        planned = self.clock.plan(self.learner.schedule, update, elapsed, self.pace.after(update, elapsed))
         if planned is not None:
             self._plan(planned, "the clock")
 
