@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
-from nmt_cli.models import alignment, attention, cells, encoder_decoder, layers, recurrent_encoder, stacks
+from nmt_cli.models import alignment, attention, cells, encoder_decoder, recurrent_encoder, stacks
 from nmt_cli.models import cache as caches
 from nmt_cli.models.arithmetic import Copies, Weights
 from nmt_cli.models.attention import MultiHeadAttention
@@ -20,6 +20,7 @@ from nmt_cli.models.attention_decoder import AttentionState, AttentiveDecoder
 from nmt_cli.models.bahdanau import BahdanauDecoder
 from nmt_cli.models.cache import Slots
 from nmt_cli.models.feeding import FeedingDecoder
+from nmt_cli.models.layers import Output
 from nmt_cli.models.positions import RotaryPositions
 from nmt_cli.models.reading import BatchState
 from nmt_cli.models.recurrent_decoder import RecurrentState
@@ -855,12 +856,7 @@ def last_first(original: Any) -> Any:
 
 def unbiased(original: Any) -> Any:
     """The products alone."""
-
-    def mutant(*parts: Any) -> Any:
-        product = original(*parts)
-        return lambda values: product(values) - product(torch.zeros_like(values))
-
-    return mutant
+    return lambda output, packing: original(output, lambda weight, bias: packing(weight, torch.zeros_like(bias)))
 
 
 def straight_on(original: Any) -> Any:
@@ -1070,7 +1066,7 @@ MUTATIONS = {
         wrap(SoloRecurrence, "__call__", reads_all), ALONE, SSRU
     ),
     "the output layer is packed without its bias": Mutation(
-        wrap(layers, "packed", unbiased), (*ALONE, "packing_changes_nothing")
+        wrap(Output, "pack", unbiased), (*ALONE, "packing_changes_nothing")
     ),
     "the way round is not packed": Mutation(
         both(wrap(PreNorm, "packed", straight_on), wrap(PostNorm, "packed", straight_on)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -21,7 +21,7 @@ _HEAD = "Sampling (sample, stochastic, mbr)"
 _DIVERSE = "Diverse beam (diverse)"
 _EXACT = "Exact search (exact)"
 _RISK = "Minimum Bayes risk (mbr)"
-_SPEED = "Speed (--shortlist with any search, --prune with beam)"
+_SPEED = "Speed (--int8 and --shortlist with any search, --prune with beam)"
 
 
 def _option(help_: str, *, panel: str = _SEARCH, metavar: str | None = None) -> Any:
@@ -113,6 +113,14 @@ class SearchTyped:
             metavar="NATS",
         ),
     ] = None
+    int8: Annotated[
+        bool | None,
+        typer.Option(
+            "--int8",
+            help="An approximation, quicker where a processor multiplies bytes (VNNI): the output layer in 8 bits.",
+            rich_help_panel=_SPEED,
+        ),
+    ] = None
     shortlist: Annotated[
         bool | None,
         typer.Option(
@@ -161,10 +169,12 @@ class SearchTyped:
 
     def choice(self) -> Choice:
         """For the rooms below."""
+        from nmt_cli import console
         from nmt_cli.evaluation.utility import AGGREGATES, UTILITIES
         from nmt_cli.inference.choice import Choice
         from nmt_cli.inference.restrictions import Restrictions
         from nmt_cli.inference.together import Together
+        from nmt_cli.models import eight_bits
         from nmt_cli.search.options import SearchOptions
 
         typed = {name: value for name, value in vars(self).items() if value is not None}
@@ -176,6 +186,9 @@ class SearchTyped:
         beside = {field.name: typed[field.name] for field in fields(Together) if field.name in typed}
         beside = {**beside, "ensemble": tuple(self.ensemble or ())}
         together = Together(**beside, weights=tuple(self.weight or ()))
+        if together.int8 and not eight_bits.pays():
+            console.warn("--int8 gains nothing: this processor does not multiply bytes (VNNI); float32 is read instead")
+            together = replace(together, int8=False)
         return Choice(
             self.search,
             options,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Carry, Decodable, Loss, Memory
 from nmt_cli.models.layers import Output, put_back, shifted
+from nmt_cli.models.products import Packing, packed
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
@@ -120,11 +121,11 @@ class EncoderDecoder(Decodable[S]):
         hidden = self.decoder(shifted(batch.target.tokens), self.encoder(batch.source))
         return hidden[batch.target.mask], batch.target.tokens[batch.target.mask]
 
-    def pack(self) -> None:
+    def pack(self, output: Packing = packed) -> None:
         """See Decodable."""
         self.encoder.pack()
         self.decoder.pack()
-        self.output.pack()
+        self.output.pack(output)
 
     def start(self, source: Sequences) -> tuple[Tensor, S]:
         """The first tokens (B,) and the state of the encoded source."""

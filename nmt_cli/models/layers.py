@@ -12,7 +12,7 @@ from nmt_cli.models.agreement import agreement
 from nmt_cli.models.arithmetic import Arithmetic, Function
 from nmt_cli.models.losses import CHUNK, cross_entropy
 from nmt_cli.models.packing import Packable
-from nmt_cli.models.products import Product, packed
+from nmt_cli.models.products import Packing, Product, packed
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 
@@ -139,9 +139,9 @@ class Output(nn.Module):
         """(V', D)"""
         return self.embedding[self.first :]
 
-    def pack(self) -> None:
+    def pack(self, packing: Packing = packed) -> None:
         """Prepare for reading alone: from now on the weights must stay as they are."""
-        self._product = packed(self.weight.detach(), self.bias[self.first :].detach())
+        self._product = packing(self.weight.detach(), self.bias[self.first :].detach())
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, D) -> logits (N, V')"""

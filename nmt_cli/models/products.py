@@ -18,6 +18,8 @@ from torch.nn import functional
 
 Product = Callable[[Tensor], Tensor]
 """(..., D) -> (..., V)"""
+Packing = Callable[[Tensor, Tensor], Product]
+"""A weight (V, D) and a bias (V,), which stay as they are -> x W^T + b"""
 
 _ROWS = 256  # of which the packed layout should be good
 

@@ -25,6 +25,7 @@ import torch
 from nmt_cli.inference import workers
 from nmt_cli.inference.ctranslate2 import TOOLKIT, Loaded
 from nmt_cli.inference.together import Together
+from nmt_cli.models import eight_bits
 from nmt_cli.runs import shortlist
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.exported import open_exported
@@ -49,7 +50,7 @@ class Request:
     exported: bool  # to CTranslate2
     lines: tuple[str, ...]
     single: bool  # one line at a time, as they come; else all at once
-    quicker: bool = False  # ours, with what is approximate: --prune, and --shortlist where the model has one
+    quicker: bool = False  # ours, with what is approximate: --prune, and --shortlist where there is one, else --int8
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,11 @@ def _most_memory() -> float:
 
 @contextmanager
 def _ours(request: Request) -> Iterator[Translate]:
-    options = SearchOptions(beam=request.beam, prune=PRUNE if request.quicker else None)
+    options = SearchOptions(beam=request.beam, prune=PRUNE if request.quicker else None, weighed=False)
     strategy = STRATEGIES["greedy" if request.beam == 1 else "beam"].of(options)
     directory = ModelDirectory.open(Path(request.model))
-    together = Together(shortlist=request.quicker and (directory.path / shortlist.FILE).exists())
+    shortlisted = request.quicker and (directory.path / shortlist.FILE).exists()
+    together = Together(shortlist=shortlisted, int8=request.quicker and not shortlisted and eight_bits.pays())
     if request.workers == 1:
         torch.set_num_threads(available_cores())
     with workers.translator(
