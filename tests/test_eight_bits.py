@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.models import eight_bits
-from nmt_cli.models.eight_bits import in_eight_bits
+from nmt_cli.models.eight_bits import EIGHT_BITS, in_eight_bits
 from nmt_cli.runs.directory import ModelDirectory
 from tests.conftest import Nmt
 
@@ -100,12 +100,6 @@ def test_where_it_gains_nothing_it_is_not_done(own: Path, nmt: Nmt, monkeypatch:
     assert found.stderr.startswith("warning: --int8 gains nothing: this processor does not multiply bytes (VNNI)")
 
 
-def test_it_means_nothing_to_a_shortlist(own: Path, nmt: Nmt) -> None:
-    refused = nmt("translate", own, "--int8", "--shortlist", input="A man sings.\n")
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert refused.stderr.startswith("error: --int8 means nothing with --shortlist")
-
-
 def test_packed_models_read_by_it(own: Path) -> None:
     """Not the weights, but what stands for them, is read: a model packed that way scores as the product does."""
     if not eight_bits.pays():
@@ -113,5 +107,5 @@ def test_packed_models_read_by_it(own: Path) -> None:
     model: Any = ModelDirectory.open(own).model()
     hidden = drawn(6, model.output.embedding.shape[1], 4)
     wanted = in_eight_bits(model.output.weight.detach(), model.output.bias[model.output.first :].detach())(hidden)
-    model.pack(in_eight_bits)
+    model.pack(EIGHT_BITS)
     torch.testing.assert_close(model.output(hidden), wanted)

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from nmt_cli.models import arithmetic
 from nmt_cli.models.layers import Output, embedding_table
-from nmt_cli.models.products import Product, laid_out, packed
+from nmt_cli.models.products import EXACT, Packing, Product, laid_out, packed
 from nmt_cli.text.tokenizer import EOS, UNK
 from tests.tiny import random_batch, random_model
 
@@ -57,9 +57,9 @@ def test_large_weights_say_what_small_ones_say(
     source = random_batch(sentences, seed=2).source
     tokens = 5 + torch.arange(sentences * rows) % 6
 
-    def said() -> Tensor:
+    def said(packing: Packing = EXACT) -> Tensor:
         model = random_model(name, seed=2, dtype=torch.float32)
-        model.pack()
+        model.pack(packing)
         with torch.no_grad():
             _, state = model.step(*model.start(source))
             scores, _ = model.step(tokens, state.reorder(torch.arange(sentences).repeat_interleave(rows)))
@@ -81,7 +81,7 @@ def test_large_weights_say_what_small_ones_say(
 
     monkeypatch.setattr(arithmetic, "LARGE", 1)
     monkeypatch.setattr(arithmetic, "laid_out", watched)
-    torch.testing.assert_close(said(), small, rtol=0, atol=1e-4)
+    torch.testing.assert_close(said(Packing(watched, packed)), small, rtol=0, atol=1e-4)
     if laid_out(torch.ones(1, 1), None) is not None:
         assert sentences * rows in read  # one row among them: that of the encoder
 
@@ -99,7 +99,7 @@ def test_a_packed_output_layer_scores_as_before(first: int) -> None:
             return scores.columns, scores.log_probs()
 
     before = scored()
-    output.pack()
+    output.pack(EXACT)
     after = scored()
     assert torch.equal(after[0], before[0])
     torch.testing.assert_close(after[1], before[1], rtol=0, atol=1e-5)

@@ -257,7 +257,7 @@ def test_a_cold_head_is_greedy(model: Any) -> None:
 def test_a_banned_column_is_never_drawn_but_keeps_its_probability() -> None:
     """Scores whose normaliser counts more than their columns: what is drawn is scored by the model as it is."""
     whole = torch.tensor([[5.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
-    scores = Scores(whole[:, 1:], torch.arange(EOS, EOS + 3), normaliser=whole.logsumexp(1, keepdim=True))
+    scores = Scores(whole[:, 1:], torch.arange(EOS, EOS + 3), normaliser=lambda: whole.logsumexp(1, keepdim=True))
     sampler = Sampler(Head(), 1, torch.arange(1), torch.zeros(1, dtype=torch.long))
     drawn, log_prob = sampler(scores, torch.tensor([0]), 1)
     assert int(drawn) >= EOS

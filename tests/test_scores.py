@@ -140,9 +140,11 @@ def test_a_normaliser_that_is_handed_on_is_kept() -> None:
     """Banning a token makes no other one more probable; log-probabilities that are there already are not normalised again."""
     logits = torch.randn(3, 9, dtype=torch.float64)
     plain = Scores(logits, torch.arange(9))
-    banned = Scores(logits.index_fill(1, torch.tensor([4]), -torch.inf), torch.arange(9), normaliser=plain.normaliser)
+    banned = Scores(
+        logits.index_fill(1, torch.tensor([4]), -torch.inf), torch.arange(9), normaliser=lambda: plain.normaliser
+    )
     kept = [column for column in range(9) if column != 4]
     torch.testing.assert_close(banned.log_probs()[:, kept], plain.log_probs()[:, kept])
     assert bool(torch.isneginf(banned.of(torch.full((3,), 4))).all())
-    again = Scores(plain.log_probs(), torch.arange(9), normaliser=torch.zeros(3, 1, dtype=torch.float64))
+    again = Scores(plain.log_probs(), torch.arange(9), normaliser=lambda: torch.zeros(3, 1, dtype=torch.float64))
     torch.testing.assert_close(again.best(3)[0], plain.best(3)[0])

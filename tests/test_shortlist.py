@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
+from nmt_cli.models.products import EXACT
 from nmt_cli.models.shortlist import Candidates, Shortlist, Shortlisted, checked, tensors_of
 from nmt_cli.runs import shortlist as shortlists
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.files import write_tensors
 from nmt_cli.runs.vocabulary import Vocabulary
 from nmt_cli.scoring.rows import Rows
-from nmt_cli.scoring.scores import CandidateScores, Scores
+from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import STRATEGIES
 from nmt_cli.search.ancestral import Greedy
 from nmt_cli.search.base import Search, Sentences
@@ -54,30 +55,21 @@ def candidates_of(source: Sequences, lists: Sequence[set[int]]) -> list[list[int
 def test_the_candidates_of_a_batch(size: int) -> None:
     shortlist, lists = random_shortlist()
     source = random_batch(size, seed=3).source
-    ids, counts = shortlist.of(source)
-    wanted = candidates_of(source, lists)
-    assert counts.tolist() == [len(each) for each in wanted]
-    assert ids.shape[1] == max(map(len, wanted))
-    for row, each in zip(ids.tolist(), wanted, strict=True):
-        assert row == [*each, *[VOCABULARY - 1] * (len(row) - len(each))]
+    assert [torch.nonzero(row)[:, 0].tolist() for row in shortlist.of(source)] == candidates_of(source, lists)
 
 
 def test_what_is_wished_for_is_a_candidate() -> None:
     """Of its own sentence alone; UNK, which nothing can produce, is not."""
     shortlist = checked(tensors_of([[]] * VOCABULARY, [EOS]), VOCABULARY, EOS)
     assert shortlist is not None
-    ids, counts = shortlist.of(random_batch(3, seed=1).source, [(7, 5, 7), (), (UNK, 4)])
-    assert [row[:count] for row, count in zip(ids.tolist(), counts.tolist(), strict=True)] == [
-        [EOS, 5, 7],
-        [EOS],
-        [EOS, 4],
-    ]
+    chosen = shortlist.of(random_batch(3, seed=1).source, [(7, 5, 7), (), (UNK, 4)])
+    assert [torch.nonzero(row)[:, 0].tolist() for row in chosen] == [[EOS, 5, 7], [EOS], [EOS, 4]]
 
 
 def test_sources_without_candidates_have_those_of_any() -> None:
     shortlist = checked(tensors_of([[]] * VOCABULARY, [EOS]), VOCABULARY, EOS)
     assert shortlist is not None
-    assert shortlist.of(random_batch(3, seed=1).source)[0].tolist() == [[EOS]] * 3
+    assert torch.nonzero(shortlist.of(random_batch(3, seed=1).source)).tolist() == [[row, EOS] for row in range(3)]
 
 
 class Masked:
@@ -160,35 +152,22 @@ def test_with_every_candidate_it_is_the_model() -> None:
         assert mine[0].log_prob == pytest.approx(theirs[0].log_prob, abs=1e-9)
 
 
-def test_candidates_score_as_the_output_layer_does() -> None:
-    model, source = random_model("transformer", seed=4), random_batch(3, seed=5).source
-    owner = torch.tensor([0, 0, 2])
+@pytest.mark.parametrize("size", [1, 3])
+def test_candidates_score_as_the_output_layer_does(size: int) -> None:
+    """And what is none is impossible; of a sentence alone nothing else is a column."""
+    model, source = random_model("transformer", seed=4), random_batch(size, seed=5).source
+    owner = torch.tensor([0, 0, size - 1])
+    chosen = random_shortlist()[0].of(source)
     with torch.no_grad():
-        candidates = Candidates.of(random_shortlist()[0], source, model.output)
+        candidates = Candidates.of(chosen, model.output, EXACT)
         hidden = torch.randn(3, model.output.embedding.shape[1], dtype=torch.float64)
-        found, all_of_them = candidates.logits(hidden, Rows.of(owner, 3)), model.output(hidden)
+        found, all_of_them = candidates.logits(hidden, Rows.of(owner, size)), model.output(hidden)
+    assert candidates.ids.tolist() == torch.nonzero(chosen.any(0))[:, 0].tolist()
     for row, sentence in enumerate(owner.tolist()):
-        real = ~torch.isneginf(candidates.bias[sentence, 0])
-        wanted = all_of_them[row, candidates.ids[sentence] - model.output.first]
-        torch.testing.assert_close(found[row][real], wanted[real])
+        real = chosen[sentence, candidates.ids]
+        torch.testing.assert_close(found[row][real], all_of_them[row, candidates.ids - model.output.first][real])
         assert bool(torch.isneginf(found[row][~real]).all())
-
-
-def test_scores_of_candidates() -> None:
-    raw = torch.tensor([[1.0, 3.0, 2.0], [0.5, -torch.inf, -torch.inf]])
-    scores = CandidateScores(raw, torch.tensor([[3, 5, 9], [4, 9, 9]]), torch.arange(3, 10))
-    wanted = torch.full((2, 7), -torch.inf)
-    wanted[0, [0, 2, 6]] = torch.log_softmax(raw[0], 0)
-    wanted[1, 1] = 0.0
-    torch.testing.assert_close(scores.log_probs(), wanted)
-    log_probs, ids = scores.best(2)
-    assert ids[0].tolist() == [5, 9]
-    assert ids[1, 0] == 4
-    torch.testing.assert_close(log_probs, wanted.gather(1, ids - 3))
-    values, ids = scores.highest()
-    assert (values.tolist(), ids.tolist()) == ([3.0, 0.5], [5, 4])
-    for token in range(3, 10):
-        torch.testing.assert_close(scores.of(torch.tensor([token, token])), wanted[:, token - 3])
+        assert bool(real.all()) == (size == 1)
 
 
 @pytest.mark.parametrize(

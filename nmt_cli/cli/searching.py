@@ -21,7 +21,7 @@ _HEAD = "Sampling (sample, stochastic, mbr)"
 _DIVERSE = "Diverse beam (diverse)"
 _EXACT = "Exact search (exact)"
 _RISK = "Minimum Bayes risk (mbr)"
-_SPEED = "Speed (--int8 and --shortlist with any search, --prune with beam)"
+_SPEED = "Speed (--int8, --shortlist with any search, --prune with beam)"
 
 
 def _option(help_: str, *, panel: str = _SEARCH, metavar: str | None = None) -> Any:
@@ -117,7 +117,7 @@ class SearchTyped:
         bool | None,
         typer.Option(
             "--int8",
-            help="An approximation, quicker where a processor multiplies bytes (VNNI): the output layer in 8 bits.",
+            help="An approximation, quicker where the processor multiplies bytes (VNNI): large weights in 8 bits.",
             rich_help_panel=_SPEED,
         ),
     ] = None

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ConfigError, ModelError
-from nmt_cli.models.eight_bits import in_eight_bits
+from nmt_cli.models.eight_bits import EIGHT_BITS
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.language_model import LanguageModel
-from nmt_cli.models.products import packed
+from nmt_cli.models.products import EXACT
 from nmt_cli.models.shortlist import Shortlisted
 from nmt_cli.runs import shortlist
 from nmt_cli.runs.directory import ModelDirectory
@@ -97,15 +97,10 @@ class Together:
         None  # of the first one's decoder, from 1: its attention counts; None: as its training has found
     )
     shortlist: bool = False  # the first one, alone, scores the candidates of its shortlist and nothing else
-    int8: bool = False  # their output layers read in eight bits
+    int8: bool = False  # their large weights are read in eight bits
 
     def __post_init__(self) -> None:
         """Raises ConfigError for weights out of range, or of nothing, and for a shortlist that others do not know."""
-        if self.shortlist and self.int8:
-            raise ConfigError(
-                "--int8 means nothing with --shortlist, which never reads the whole output layer",
-                "leave out one of them",
-            )
         if self.shortlist and (self.ensemble or self.lm is not None):
             raise ConfigError("--shortlist must be used with one model, but others translate with it")
         if self.lm_weight is not None and self.lm is None:
@@ -124,11 +119,11 @@ class Together:
         """
         first = _model(directory.of_task(*_TRANSLATES))
         aligned(first, directory, self.layer)
+        packing = EIGHT_BITS if self.int8 else EXACT
         if self.shortlist:
-            first.encoder.pack()
-            first.decoder.pack()
-            return Shortlisted(first, shortlist.read(directory))
-        packing = in_eight_bits if self.int8 else packed
+            first.encoder.pack(packing)
+            first.decoder.pack(packing)
+            return Shortlisted(first, shortlist.read(directory), packing)
         first.pack(packing)
         scorer: Startable = first
         if self.ensemble:

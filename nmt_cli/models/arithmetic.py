@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nmt_cli.models.products import Product, laid_out
+from nmt_cli.models.products import Layout, Product, laid_out
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Function = Callable[[Any], Any]
@@ -40,6 +40,7 @@ class Weights:
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         self._layers = layers
+        self._laid_out: dict[Layout, Product | None] = {}
 
     @cached_property
     def bias(self) -> Tensor | None:
@@ -55,11 +56,12 @@ class Weights:
         """(D, W) column by column."""
         return self._joined().t().contiguous()
 
-    @cached_property
-    def laid_out(self) -> Product | None:
+    def by(self, layout: Layout) -> Product | None:
         """Packed for many rows; None where that does not pay."""
-        weight = self._joined()
-        return laid_out(weight, self.bias) if weight.numel() >= LARGE else None
+        if layout not in self._laid_out:
+            weight = self._joined()
+            self._laid_out[layout] = layout(weight, self.bias) if weight.numel() >= LARGE else None
+        return self._laid_out[layout]
 
     def _joined(self) -> Tensor:
         return torch.cat([layer.weight.detach() for layer in self._layers])
@@ -101,12 +103,14 @@ class Tensors(Arithmetic):
     """Of PyTorch."""
 
     copies: Copies
+    layout: Layout = laid_out  # of large weights
 
     def product(self, *layers: nn.Linear) -> Function:
         """See Arithmetic."""
         weights = self.copies.of(*layers)
-        if weights.laid_out is not None:
-            return weights.laid_out
+        many = weights.by(self.layout)
+        if many is not None:
+            return many
         weight, bias = weights.columns.t(), weights.bias
         return lambda values: functional.linear(values, weight, bias)
 
@@ -141,7 +145,7 @@ class Arrays(Arithmetic):
     def product(self, *layers: nn.Linear) -> Function:
         """See Arithmetic."""
         weights = self.copies.of(*layers)
-        weight, bias, many = weights.columns.numpy(), None, weights.laid_out
+        weight, bias, many = weights.columns.numpy(), None, weights.by(laid_out)
         if weights.bias is not None:
             bias = weights.bias.numpy()
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_cli.corpus.batching import Batch, Sequences
-from nmt_cli.models.products import Packing, packed
+from nmt_cli.models.products import EXACT, Packing
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 
@@ -74,11 +74,9 @@ class Decodable(Model, Generic[S]):
 
     eos: int
 
-    def pack(self, output: Packing = packed) -> None:
-        """Prepare for decoding alone, where that is worth while: what becomes of the weights afterwards is not seen any more.
-
-        ``output`` says how the output layer does it.
-        """
+    def pack(self, packing: Packing = EXACT) -> None:
+        """Prepare for decoding alone, where that is worth while: what becomes of the weights afterwards is not seen any more."""
+        del packing
 
     @abstractmethod
     def start(self, source: Sequences) -> tuple[Tensor, S]:

@@ -1,18 +1,20 @@
-"""The output layer in eight bits: an approximation, quicker where the processor multiplies bytes (VNNI).
+"""Products in eight bits: an approximation, quicker where the processor multiplies bytes (VNNI).
 
     x W^T + b  ~  s_x s_w (q_x q_w^T) + b,    s = max |row| / 127,  q = row / s, rounded
 
 Each row of W has a scale, and each row of x, so that what becomes of a row does not depend on its neighbours; the products of bytes
-are added up exactly. The output layer is most of what a small model multiplies, and wide enough to repay the rounding of x: other
-layers are not. Measured on a Zen 4, 128 wide, 10,000 columns: 300 rows take 3.2 ms instead of 7.2, 30 take 0.31 instead of 0.71.
+are added up exactly (Jacob et al. 2018). Rounding x costs a few passes over it, and so
+does scaling what comes out, so small weights and few rows gain nothing. Measured on a Zen 4: 300 rows of 128 x 10,000 take 3.3 ms
+instead of 7.5, of 256 x 1,024 and 1,024 x 256 0.5 to 0.6 instead of 1.4; 30 rows two thirds of the time; 5 rows twice as long.
 """
 
 import torch
 from torch import Tensor
 
-from nmt_cli.models.products import Product
+from nmt_cli.models.products import Packing, Product
 
 _MOST = 127
+_SIGN = 128  # the bit that the processor does not want on one of both sides: it takes q + 128 there
 _LEAST = 1e-30  # of a scale: a row of zeros stays one
 
 
@@ -25,19 +27,26 @@ def pays() -> bool:
     return known and bool(supported())
 
 
-def in_eight_bits(weight: Tensor, bias: Tensor) -> Product:
-    """x W^T + b (N, V), nearly, for a ``weight`` (V, D), of which a copy of a quarter of its size is kept, and a ``bias`` (V,)."""
+def in_eight_bits(weight: Tensor, bias: Tensor | None) -> Product:
+    """x W^T + b, nearly, for a ``weight`` (V, D), of which a copy of a quarter of its size is kept, and a ``bias`` (V,)."""
     scales = weight.abs().amax(1).div_(_MOST).clamp_(min=_LEAST)
     layout = torch.ops.onednn.qlinear_prepack((weight / scales[:, None]).round_().to(torch.int8), None)
     zeros, multiply = torch.zeros(len(weight), dtype=torch.int32), torch.ops.onednn.qlinear_pointwise.default
 
     def read(values: Tensor) -> Tensor:
-        most = values.abs().amax(1, keepdim=True).clamp_(min=_LEAST)
-        # The processor wants the one side without a sign, moved by 128: and so it rounds by cutting off.
-        rows = (values * (_MOST / most)).add_(128.5).to(torch.uint8)
+        rows = values.reshape(-1, values.shape[-1])
+        most = rows.abs().amax(1, keepdim=True).clamp_(min=_LEAST)
+        # By way of int8: PyTorch turns floats into bytes without a sign one by one.
+        whole = (rows * (_MOST / most)).round_().to(torch.int8).view(torch.uint8).bitwise_xor_(_SIGN)
         found: Tensor = multiply(
-            rows, 1 / _MOST, 128, layout, scales, zeros, None, 1.0, 0, torch.float32, "none", [], ""
+            whole, 1 / _MOST, _SIGN, layout, scales, zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
-        return torch.addcmul(bias, found, most, out=found)
+        found *= most
+        if bias is not None:
+            found += bias
+        return found.view(*values.shape[:-1], -1)
 
     return read
+
+
+EIGHT_BITS = Packing(in_eight_bits, in_eight_bits)

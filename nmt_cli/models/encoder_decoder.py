@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Carry, Decodable, Loss, Memory
 from nmt_cli.models.layers import Output, put_back, shifted
-from nmt_cli.models.products import Packing, packed
+from nmt_cli.models.products import EXACT, Packing
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
@@ -29,8 +29,9 @@ class Encoder(nn.Module):
     def forward(self, source: Sequences) -> Memory:
         """Padding does not touch what is remembered of the real tokens."""
 
-    def pack(self) -> None:
+    def pack(self, packing: Packing) -> None:
         """Prepare for reading alone, where that is worth while: what becomes of the weights afterwards is not seen any more."""
+        del packing
 
 
 class Decoder(nn.Module, Generic[S]):
@@ -44,8 +45,9 @@ class Decoder(nn.Module, Generic[S]):
     def looking(self) -> int:
         """How many of its layers look at the memory."""
 
-    def pack(self) -> None:
+    def pack(self, packing: Packing) -> None:
         """Prepare for decoding alone, where that is worth while: what becomes of the weights afterwards is not seen any more."""
+        del packing
 
     @abstractmethod
     def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
@@ -121,11 +123,11 @@ class EncoderDecoder(Decodable[S]):
         hidden = self.decoder(shifted(batch.target.tokens), self.encoder(batch.source))
         return hidden[batch.target.mask], batch.target.tokens[batch.target.mask]
 
-    def pack(self, output: Packing = packed) -> None:
+    def pack(self, packing: Packing = EXACT) -> None:
         """See Decodable."""
-        self.encoder.pack()
-        self.decoder.pack()
-        self.output.pack(output)
+        self.encoder.pack(packing)
+        self.decoder.pack(packing)
+        self.output.pack(packing)
 
     def start(self, source: Sequences) -> tuple[Tensor, S]:
         """The first tokens (B,) and the state of the encoded source."""

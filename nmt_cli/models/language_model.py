@@ -15,7 +15,7 @@ from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
 from nmt_cli.models.base import Carry, Decodable, Loss, Memory
 from nmt_cli.models.encoder_decoder import Decoder
 from nmt_cli.models.layers import Output, put_back
-from nmt_cli.models.products import Packing, packed
+from nmt_cli.models.products import EXACT, Packing
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.settings import Sizes
@@ -50,10 +50,10 @@ class LanguageModel(Decodable[S], Generic[S]):
         memory = Memory.empty(len(batch.inputs), self.output.embedding)
         return self.decoder.read(batch.inputs, memory, None if batch.begins else carry)
 
-    def pack(self, output: Packing = packed) -> None:
+    def pack(self, packing: Packing = EXACT) -> None:
         """See Decodable."""
-        self.decoder.pack()
-        self.output.pack(output)
+        self.decoder.pack(packing)
+        self.output.pack(packing)
 
     def start(self, source: Sequences) -> tuple[Tensor, S]:
         """Go on behind what was said before, ``source`` (B, S), S at least 1: a line begins behind an EOS.

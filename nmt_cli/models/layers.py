@@ -12,7 +12,7 @@ from nmt_cli.models.agreement import agreement
 from nmt_cli.models.arithmetic import Arithmetic, Function
 from nmt_cli.models.losses import CHUNK, cross_entropy
 from nmt_cli.models.packing import Packable
-from nmt_cli.models.products import Packing, Product, packed
+from nmt_cli.models.products import Packing, Product
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 
@@ -139,9 +139,9 @@ class Output(nn.Module):
         """(V', D)"""
         return self.embedding[self.first :]
 
-    def pack(self, packing: Packing = packed) -> None:
+    def pack(self, packing: Packing) -> None:
         """Prepare for reading alone: from now on the weights must stay as they are."""
-        self._product = packing(self.weight.detach(), self.bias[self.first :].detach())
+        self._product = packing.output(self.weight.detach(), self.bias[self.first :].detach())
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, D) -> logits (N, V')"""
@@ -159,7 +159,8 @@ class Output(nn.Module):
         logits, banned = self(hidden), EOS - self.first
         if banned == 0:
             return Scores(logits, self.columns, attention)
-        return Scores(logits[:, banned:], self.producible, attention, logits.logsumexp(1, keepdim=True))
+        all_of_them = Scores(logits, self.columns)
+        return Scores(logits[:, banned:], self.producible, attention, lambda: all_of_them.normaliser)
 
     def of(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """(M,) the log-probability of each target (M,) behind its hidden state (M, D); -inf for what is no column."""

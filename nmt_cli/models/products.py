@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,8 +19,8 @@ from torch.nn import functional
 
 Product = Callable[[Tensor], Tensor]
 """(..., D) -> (..., V)"""
-Packing = Callable[[Tensor, Tensor], Product]
-"""A weight (V, D) and a bias (V,), which stay as they are -> x W^T + b"""
+Layout = Callable[[Tensor, Tensor | None], Product | None]
+"""A large weight (V, D) and a bias (V,) -> x W^T + b; None where it cannot be laid out"""
 
 _ROWS = 256  # of which the packed layout should be good
 
@@ -70,6 +71,17 @@ def packed(weight: Tensor, bias: Tensor) -> Product:
         return torch.from_numpy(row)
 
     return read
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How the weights of a model are packed for reading alone."""
+
+    layers: Layout  # large ones, where many rows are read
+    output: Callable[[Tensor, Tensor], Product]  # that of the output layer
+
+
+EXACT = Packing(laid_out, packed)
 
 
 def _packs(weight: Tensor) -> bool:

@@ -2,7 +2,8 @@
 
 The output layer and all that is done with its scores are half of a small model's decoding, and nearly every column of them is a
 word that cannot come. This is an approximation: what is no candidate is never produced, and the others share its probability.
-Each sentence has candidates of its own, so that what becomes of it does not depend on what stands beside it.
+All columns that any sentence of a batch needs are multiplied at once, but each sentence hears of its own alone: what becomes of it
+does not depend on what stands beside it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Generic, Self, TypeVar
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
+from torch.nn import functional
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import Output
+from nmt_cli.models.products import EXACT, Packing, Product
 from nmt_cli.scoring.rows import Rows
 from nmt_cli.scoring.scorer import State
-from nmt_cli.scoring.scores import CandidateScores, Scores
+from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import EOS
 
 S = TypeVar("S", bound=State)
@@ -34,11 +37,8 @@ class Shortlist:
     targets: Tensor  # (m,) ids
     always: Tensor  # (F,) ids that are candidates of any source, EOS among them
 
-    def of(self, source: Sequences, wished: Sequence[Sequence[int]] = ()) -> tuple[Tensor, Tensor]:
-        """The candidates (B, C) of each sentence, ascending, C the most that one has; and how many each has, (B,).
-
-        Where a sentence has fewer, the highest id fills up the rest. What is ``wished`` (B, any) for is a candidate.
-        """
+    def of(self, source: Sequences, wished: Sequence[Sequence[int]] = ()) -> Tensor:
+        """(B, V) bool: the candidates of each sentence. What is ``wished`` (B, any) for is one."""
         sentence, _ = torch.nonzero(source.mask, as_tuple=True)
         tokens, size = source.tokens[source.mask], len(self.places) - 1
         counts = self.places[tokens + 1] - self.places[tokens]
@@ -52,38 +52,38 @@ class Shortlist:
             chosen[place, [token for token in own if token >= EOS]] = (
                 True  # a term may hold UNK, which nothing can produce
             )
-        rows = Rows.of(torch.nonzero(chosen)[:, 0])
-        ids = size - 1 - rows.fold(size - 1 - torch.nonzero(chosen)[:, 1])
-        return ids, chosen.sum(1)
+        return chosen
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """An output layer for each sentence: that of its candidates."""
+    """The output layer of a batch."""
 
-    ids: Tensor  # (B, C)
-    weight: Tensor  # (B, C, D)
-    bias: Tensor  # (B, 1, C), -inf where there is no candidate
+    ids: Tensor  # (C,) the candidates of any sentence, ascending
+    read: Product  # (N, D) -> their logits (N, C)
+    others: Tensor | None  # (B, C) -inf for what is a candidate of its neighbours alone, else 0; None of one sentence
 
     @classmethod
-    def of(
-        cls, shortlist: Shortlist, source: Sequences, output: Output, wished: Sequence[Sequence[int]] = ()
-    ) -> Candidates:
-        """Gathered once for a batch. Costs B C D numbers."""
-        ids, counts = shortlist.of(source, wished)
-        none = torch.arange(ids.shape[1], device=ids.device) >= counts[:, None]
-        bias = output.bias[ids].masked_fill(none, -torch.inf)
+    def of(cls, chosen: Tensor, output: Output, packing: Packing) -> Candidates:
+        """From what is ``chosen`` (B, V) of an output layer, of which a copy is packed, unless that is for one sentence alone."""
+        ids = torch.nonzero(chosen.any(0))[:, 0]
         # index_select copies whole rows, where indexing goes from number to number
-        weight = output.embedding.index_select(0, ids.flatten()).view(*ids.shape, -1)
-        return cls(ids, weight, bias[:, None])
+        weight, bias = output.embedding.detach().index_select(0, ids), output.bias.detach()[ids]
+        if len(chosen) == 1:
+            return cls(ids, lambda hidden: functional.linear(hidden, weight, bias), None)
+        others = bias.new_zeros(len(chosen), len(ids)).masked_fill_(~chosen[:, ids], -torch.inf)
+        return cls(ids, packing.output(weight, bias), others)
 
     def at(self, sentences: Tensor) -> Candidates:
         """Those of these sentences."""
-        return Candidates(*(part.index_select(0, sentences) for part in (self.ids, self.weight, self.bias)))
+        if self.others is None:
+            return self
+        return replace(self, others=self.others.index_select(0, sentences))
 
     def logits(self, hidden: Tensor, rows: Rows) -> Tensor:
         """(N, C) from hidden states (N, D)."""
-        return rows.unfold(torch.baddbmm(self.bias, rows.fold(hidden), self.weight.transpose(1, 2)))
+        found = self.read(hidden)
+        return found if self.others is None else found.add_(self.others.index_select(0, rows.sentence))
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ class Shortlisted(Generic[S]):
 
     model: EncoderDecoder[S]
     shortlist: Shortlist
+    packing: Packing = EXACT
     wished: Sequence[Sequence[int]] = ()  # of each sentence that it begins with, or of none: candidates too
 
     @property
@@ -126,7 +127,7 @@ class Shortlisted(Generic[S]):
     def start(self, source: Sequences) -> tuple[Tensor, ShortlistedState[S]]:
         """See Decodable."""
         first, within = self.model.start(source)
-        candidates = Candidates.of(self.shortlist, source, self.model.output, self.wished)
+        candidates = Candidates.of(self.shortlist.of(source, self.wished), self.model.output, self.packing)
         return first, ShortlistedState(within, Rows.one_each(len(source), first.device), candidates)
 
     def step(self, tokens: Tensor, state: ShortlistedState[S]) -> tuple[Scores, ShortlistedState[S]]:
@@ -138,11 +139,9 @@ class Shortlisted(Generic[S]):
     ) -> tuple[Scores, ShortlistedState[S]]:
         """See Scorer."""
         hidden, within = self.model.decoder.advance(tokens, lengths, state.within)
-        rows, candidates, columns = state.rows, state.candidates, self.model.output.producible
-        ids = candidates.ids.index_select(0, rows.sentence)
-        scores = CandidateScores(
-            candidates.logits(hidden, rows), ids, columns, lambda: self.model.decoder.attention(hidden, within)
-        )
+        candidates = state.candidates
+        logits = candidates.logits(hidden, state.rows)
+        scores = Scores(logits, candidates.ids, lambda: self.model.decoder.attention(hidden, within))
         return scores, replace(state, within=within)
 
 

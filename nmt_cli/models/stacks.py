@@ -25,6 +25,7 @@ from nmt_cli.models.layers import Dropout
 from nmt_cli.models.packing import Packable
 from nmt_cli.models.past import Pasts, Remembered
 from nmt_cli.models.positions import Positions
+from nmt_cli.models.products import Packing
 from nmt_cli.models.reading import PackedReader, Reading, TransformerState
 from nmt_cli.models.residual import Residual
 from nmt_cli.models.solo import SoloEmbedding, SoloReading
@@ -78,9 +79,9 @@ class TransformerEncoder(Encoder):
         self.norm = norm
         self._packed: Sequence[Callable[[Tensor, Sight], Tensor]] | None = None
 
-    def pack(self) -> None:
+    def pack(self, packing: Packing) -> None:
         """See Encoder."""
-        by = Tensors(Copies())
+        by = Tensors(Copies(), packing.layers)
         self._packed = [layer.packed(by) for layer in cast("list[EncoderLayer]", list(self.layers))]
 
     def forward(self, source: Sequences) -> Memory:
@@ -161,11 +162,12 @@ class TransformerDecoder(Decoder[TransformerState]):
         )  # the last but one aligns best, if nothing better is known (Garg et al. 2019)
         self._packed: tuple[Reading, SoloReading | None] | None = None
 
-    def pack(self) -> None:
+    def pack(self, packing: Packing) -> None:
         """See Decoder."""
         copies = Copies()
-        memories = [layer.packed_memory(Tensors(copies)) for layer in self.stack]
-        self._packed = self._reading(Tensors(copies), memories), self._solo(Arrays(copies), memories)
+        by = Tensors(copies, packing.layers)
+        memories = [layer.packed_memory(by) for layer in self.stack]
+        self._packed = self._reading(by, memories), self._solo(Arrays(copies), memories)
 
     def _reading(self, by: Tensors, memories: Sequence[Callable[[Tensor], Remembered]]) -> Reading:
         layers = [layer.packed(by) for layer in self.stack]

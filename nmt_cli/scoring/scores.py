@@ -25,12 +25,12 @@ class Scores:
         logits: Tensor,
         columns: Tensor,
         attention: Callable[[], Tensor | None] = lambda: None,
-        normaliser: Tensor | None = None,
+        normaliser: Callable[[], Tensor] | None = None,
     ) -> None:
         """``logits`` (N, V'); ``columns`` (V',) the ids they stand for, ascending; ``attention`` () -> (N, S).
 
-        ``normaliser`` (N, 1) where it is not that of these logits: whoever bans a token hands on the one he got, since what is
-        left does not become more probable by it; and what is already a log-probability has the normaliser 0.
+        ``normaliser`` () -> (N, 1) where it is not that of these logits: whoever bans a token hands on the one he got, since what
+        is left does not become more probable by it; and what is already a log-probability has the normaliser 0.
         """
         self._logits = logits
         self.columns = columns
@@ -50,7 +50,7 @@ class Scores:
     @cached_property
     def normaliser(self) -> Tensor:
         """(N, 1) log of the sum of exponentials, over all columns."""
-        return log_mass(self._logits, self.most) if self._normaliser is None else self._normaliser
+        return log_mass(self._logits, self.most) if self._normaliser is None else self._normaliser()
 
     @cached_property
     def attention(self) -> Tensor | None:
@@ -89,42 +89,6 @@ class Scores:
         places = torch.searchsorted(self.columns, tokens.contiguous()).clamp(max=len(self.columns) - 1)
         values = (self.logits.gather(1, places[:, None]) - self.normaliser)[:, 0]
         return values.masked_fill(self.columns[places] != tokens, -torch.inf)
-
-
-class CandidateScores(Scores):
-    """Of some tokens of each row, each row its own: all others are impossible.
-
-    What search mostly asks for, the best and those of given tokens, is found among them; all columns are filled only for who asks.
-    """
-
-    def __init__(
-        self,
-        candidates: Tensor,
-        ids: Tensor,
-        columns: Tensor,
-        attention: Callable[[], Tensor | None] = lambda: None,
-    ) -> None:
-        """``candidates`` (N, C) raw scores of the tokens ``ids`` (N, C), ascending in each row, of which a last one may repeat
-        with -inf."""
-        super().__init__(candidates, columns, attention)
-        self.ids = ids
-
-    @cached_property
-    def logits(self) -> Tensor:
-        """(N, V'), -inf for all others."""
-        everything = self._logits.new_full((len(self._logits), len(self.columns)), -torch.inf)
-        places = self.ids - self.columns[0]  # columns are a range
-        return everything.scatter_reduce_(1, places, self._logits, "amax")
-
-    def _ids(self, places: Tensor) -> Tensor:
-        """See Scores."""
-        return self.ids.gather(1, places)
-
-    def of(self, tokens: Tensor) -> Tensor:
-        """See Scores."""
-        places = torch.searchsorted(self.ids, tokens[:, None]).clamp(max=self.ids.shape[1] - 1)
-        values = (self._logits.gather(1, places) - self.normaliser)[:, 0]
-        return values.masked_fill(self.ids.gather(1, places)[:, 0] != tokens, -torch.inf)
 
 
 def log_mass(logits: Tensor, most: Tensor) -> Tensor:

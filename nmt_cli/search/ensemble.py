@@ -122,4 +122,4 @@ class Joint:
 
 def _of_log_probs(log_probs: Tensor, like: Scores) -> Scores:
     """Scores that are what they are: nothing is normalised any more. The attention is that of the first member."""
-    return Scores(log_probs, like.columns, lambda: like.attention, log_probs.new_zeros(len(log_probs), 1))
+    return Scores(log_probs, like.columns, lambda: like.attention, lambda: log_probs.new_zeros(len(log_probs), 1))

@@ -110,5 +110,9 @@ class Processed(Generic[S]):
 def _mixed(scores: Scores, others: Scores, rows: Tensor) -> Scores:
     """The ``others`` in some rows (N,)."""
     logits = torch.where(rows[:, None], others.logits, scores.logits)
-    normaliser = torch.where(rows[:, None], others.normaliser, scores.normaliser)
-    return Scores(logits, scores.columns, lambda: scores.attention, normaliser)
+    return Scores(
+        logits,
+        scores.columns,
+        lambda: scores.attention,
+        lambda: torch.where(rows[:, None], others.normaliser, scores.normaliser),
+    )

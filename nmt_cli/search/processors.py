@@ -97,7 +97,7 @@ class RepetitionPenalty:
         """Lowers what was written before."""
         log_probs = scores.log_probs()
         lowered = torch.where(_mask(scores, written.tokens), log_probs * self.factor, log_probs)
-        return Scores(lowered, scores.columns, lambda: scores.attention, torch.zeros_like(scores.normaliser))
+        return Scores(lowered, scores.columns, lambda: scores.attention, lambda: lowered.new_zeros(len(lowered), 1))
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _holds(piece: bytes, spelt: bytes, word: str) -> bool:
 def without(scores: Scores, banned: Tensor) -> Scores:
     """The scores without what ``banned`` (N, V') says; the normaliser stays."""
     logits = scores.logits.masked_fill(banned, -torch.inf)
-    return Scores(logits, scores.columns, lambda: scores.attention, scores.normaliser)
+    return Scores(logits, scores.columns, lambda: scores.attention, lambda: scores.normaliser)
 
 
 def _mask(scores: Scores, tokens: Tensor) -> Tensor:

