@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.cache import Slots
+from nmt_cli.models.lanes import LANES, filled
 from tests.tiny import TINY, VOCABULARY, random_batch, random_model
 
 
@@ -203,3 +204,31 @@ def test_rows_that_consume_nothing_stay_as_they_were(model: Any) -> None:
             for (sentence, past), row, n in zip(life.past, tokens.tolist(), lengths.tolist(), strict=True)
         ]
         life.step()
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_few_keys_are_filled_up_and_nobody_sees_it(packs: bool) -> None:
+    """What is looked at holds a vector of the processor; where a model looks is told of the source alone."""
+    model, source = random_model("transformer", seed=2), random_batch(3, seed=3).source
+    if packs:
+        model.pack()
+    with torch.no_grad():
+        first, state = model.start(source)
+        assert state.remembered[0][0][0].shape[1] == filled(source.tokens.shape[1]) == LANES
+        scores, state = model.step(first, state)
+        _, state = model.step(torch.full((6,), 7), state.reorder(torch.arange(3).repeat_interleave(2)))
+    assert state.past.used == LANES
+    assert scores.attention.shape == source.mask.shape
+    torch.testing.assert_close(scores.attention.sum(1), torch.ones(3, dtype=torch.float64))
+    assert not bool(scores.attention[~source.mask].any())
+
+
+def test_as_many_keys_as_there_are_or_a_vector_of_them() -> None:
+    assert [filled(keys) for keys in (0, 1, LANES - 1, LANES, LANES + 1, 100)] == [
+        0,
+        LANES,
+        LANES,
+        LANES,
+        LANES + 1,
+        100,
+    ]
