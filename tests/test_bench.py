@@ -24,6 +24,7 @@ from nmt_cli.models import ARCHITECTURES
 from nmt_cli.models.cells import LSTM, Cell
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.settings import ModelSettings, Sizes
+from nmt_cli.training.average import Average
 from nmt_cli.training.team import Alone, Share, Team
 
 from .conftest import Nmt
@@ -213,6 +214,26 @@ def test_a_training_is_measured(preset: str, workers: int) -> None:
     assert (found.read.source == 0) == (preset == "lm-lstm")
 
 
+def test_two_passes_are_twice_the_work_and_their_loss_is_timed() -> None:
+    table = {"model": {"width": 16}, "training": {"batch_tokens": 256, "r_drop": 3.0, "ema": 0.9}}
+    found = training.measure(Subject.of("transformer-tiny", Drawn(rows=400), table), workers=1, seconds=0.2)
+    work = work_of(Subject.of("transformer-tiny", Drawn(), table).settings.model, Drawn().sizes)
+    assert work is not None
+    assert found.useful == pytest.approx(2 * work.training(found.read))
+    assert found.stages["loss"] > 0.05
+
+
+def test_an_average_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the time that is measured."""
+    followed: list[int] = []
+    monkeypatch.setattr(Average, "follow", lambda _, update: followed.append(update))
+    table = {"model": {"width": 16}, "training": {"batch_tokens": 256, "ema": 0.9}}
+    measuring = training._Training(Subject.of("transformer-tiny", Drawn(rows=400), table), 0.05)
+    measuring(Alone())
+    assert followed == list(range(1, len(followed) + 1))
+    assert followed
+
+
 def test_a_prepared_corpus_is_measured(trained: Path) -> None:
     corpus = Prepared(trained / "corpus")
     table = {"model": {"width": 16}, "training": {"batch_tokens": 256}}
@@ -284,6 +305,10 @@ def test_the_command_in_json(nmt: Nmt) -> None:
         (("--seconds", 0), "--seconds must be above 0, but is 0"),
         (("--workers", 0), "--workers must be at least 1, but is 0"),
         (("--set", "model.widht=3"), "did you mean model.width?"),
+        (
+            ("--set", "training.bpe_dropout=0.1"),
+            "training.bpe_dropout must be 0 where sentences are drawn by lot, but is 0.1",
+        ),
     ],
 )
 def test_what_cannot_be_measured(words: tuple[object, ...], said: str, nmt: Nmt) -> None:

@@ -41,6 +41,11 @@ class Wanted:
                 raise ConfigError(
                     f"--preset must be for {' or '.join(_TASKS)}, but {subject.name} is for the task {subject.task}"
                 )
+            if (rate := subject.settings.training.bpe_dropout) > 0:
+                raise ConfigError(
+                    f"training.bpe_dropout must be 0 where sentences are drawn by lot, but is {rate:g}",
+                    "what it costs is told by nmt train, which cuts real words",
+                )
 
     def subjects(self, corpus: Drawn) -> list[Subject]:
         """What is trained. Raises ConfigError for presets and settings that do not exist."""

@@ -5,7 +5,7 @@ forward     up to the states that the output layer reads
 loss        output layer and cross entropy, forward and backward: they are one pass (``models/losses.py``)
 backward    the rest of the backward pass
 exchange    gradients are added up over the processes, and those that are done wait for the others
-optimizer   clipping and the step
+optimizer   clipping, the step, and the average of the weights
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from nmt_cli.bench.work import work_of
 from nmt_cli.models import ARCHITECTURES
 from nmt_cli.runs.directory import build
 from nmt_cli.settings import Settings, Table, merge, resolve
+from nmt_cli.training.average import Average
 from nmt_cli.training.lesson import lesson_of
 from nmt_cli.training.loop import Done, Step, train
 from nmt_cli.training.optimizer import Adam
@@ -122,7 +123,7 @@ def measure(subject: Subject, workers: int, seconds: float) -> Learning:
         threads_of(workers),
         found[0].seconds,
         total,
-        None if work is None else work.training(total),
+        None if work is None else found[0].passes * work.training(total),
         sum(one.peak for one in found),
         {stage: statistics.mean(one.stages.get(stage, 0.0) for one in found) for stage in STAGES},
     )
@@ -134,6 +135,7 @@ class _Seen:
 
     seconds: float
     read: Reading
+    passes: int
     peak: float
     stages: dict[str, float]
 
@@ -164,19 +166,20 @@ class _Training:
             settings.training,
             watched,
         )
-        _run(steps, watched, _WARM * self.seconds)
+        average = Average(model, settings.training.ema)
+        _run(steps, average, watched, _WARM * self.seconds)
         lesson.read = Reading()
         watch.restart()
-        _run(steps, watched, self.seconds)
-        return _Seen(
-            watch.total, lesson.read, peak, {stage: spent / watch.total for stage, spent in watch.seconds.items()}
-        )
+        _run(steps, average, watched, self.seconds)
+        stages = {stage: spent / watch.total for stage, spent in watch.seconds.items()}
+        return _Seen(watch.total, lesson.read, lesson.passes, peak, stages)
 
 
-def _run(steps: Iterator[Step], team: WatchedTeam, seconds: float) -> None:
+def _run(steps: Iterator[Step], average: Average, team: WatchedTeam, seconds: float) -> None:
     """Step after step, until the leader's time is over; at least one."""
     until = time.perf_counter() + seconds
-    for _ in steps:
+    for step in steps:
+        average.follow(step.update)
         team.watch.lap("optimizer")
         if team.share.rank == 0:
             word = Word(Order.GO if time.perf_counter() < until else Order.STOP)

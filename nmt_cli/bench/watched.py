@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -13,6 +13,9 @@ from nmt_cli.models.base import Carry, Loss
 from nmt_cli.training.lesson import Lesson
 from nmt_cli.training.team import Share, Team, Word
 
+Losses = tuple[Tensor, Tensor]
+"""What is minimised, and the negative log-likelihood."""
+
 
 class WatchedLesson:
     """What is learnt from a batch; it notes what was read. Before it are the data, in it the forward pass."""
@@ -21,6 +24,11 @@ class WatchedLesson:
         self.lesson = lesson
         self.watch = watch
         self.read = Reading()
+
+    @property
+    def passes(self) -> int:
+        """As the lesson."""
+        return self.lesson.passes
 
     def __call__(self, batch: Any, carry: Carry) -> tuple[Loss, Carry]:
         """As the lesson."""
@@ -80,13 +88,15 @@ class WatchedTeam(Team):
 
 
 def watch_loss(output: Any, watch: Stopwatch) -> None:
-    """Make the loss of an output layer say when it begins and ends."""
-    within = output.loss
+    """Make the losses of an output layer, that of one pass and that of two, say when they begin and end."""
+    output.loss, output.agreement = (_watched(within, watch) for within in (output.loss, output.agreement))
 
-    def loss(hidden: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+
+def _watched(within: Callable[..., Losses], watch: Stopwatch) -> Callable[..., Losses]:
+    def loss(*given: Any) -> Losses:
         watch.lap("forward")
-        found: tuple[Tensor, Tensor] = within(hidden, targets, smoothing)
+        found = within(*given)
         watch.lap("loss")
         return found
 
-    output.loss = loss
+    return loss

@@ -1,7 +1,7 @@
 """What a model learns from a batch: the loss that its training minimises."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from nmt_cli.models.base import Carry, Loss, Model
 from nmt_cli.models.encoder_decoder import EncoderDecoder
@@ -11,6 +11,11 @@ from nmt_cli.settings import TrainingSettings
 class Lesson(Protocol):
     """A way to learn."""
 
+    @property
+    def passes(self) -> int:
+        """Through the model, for each batch."""
+        ...
+
     def __call__(self, batch: Any, carry: Carry) -> tuple[Loss, Carry]:
         """See ``Model.loss``."""
         ...
@@ -19,6 +24,8 @@ class Lesson(Protocol):
 @dataclass(frozen=True)
 class OnePass:
     """The model's own loss, with label smoothing."""
+
+    passes: ClassVar[int] = 1
 
     model: Model
     smoothing: float
@@ -31,6 +38,8 @@ class OnePass:
 @dataclass(frozen=True)
 class TwoPasses:
     """R-Drop: see ``models/agreement``. It takes twice the time of one pass."""
+
+    passes: ClassVar[int] = 2
 
     model: EncoderDecoder[Any]
     smoothing: float
