@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from nmt_cli.models.arithmetic import Arithmetic, Copies, Tensors
+from nmt_cli.models.attention import MultiHeadAttention, SelfAttention, Sight
 from nmt_cli.models.layers import Dropout, FeedForward, GatedFeedForward, Output, embedding_table, shifted
 from nmt_cli.models.packing import Packable
 from nmt_cli.models.residual import PostNorm, PreNorm, Residual
@@ -204,3 +205,37 @@ def test_word_dropout_reaches_every_word_that_is_read(name: str) -> None:
         assert [each.word_dropout.rate for each in embeddings] == [rate] * len(embeddings)
         assert len(embeddings) == (1 if name.endswith("-lm") else 2)
     assert len(set(totals)) == 3, "other words are dropped each time"
+
+
+@pytest.mark.parametrize("kind", ["feed-forward", "gated", "attention"])
+def test_dropout_inside_a_layer_leaves_its_mean(kind: str) -> None:
+    """What stands behind it is linear: in the mean of many masks a layer says what it says in evaluation."""
+    torch.manual_seed(3)
+    x, copies, rate = torch.randn(1, 5, 8, dtype=torch.float64), 4000, 0.4
+    layer: Any = {
+        "feed-forward": FeedForward(8, 12, nn.ReLU(), rate),
+        "gated": GatedFeedForward(8, 12, rate),
+        "attention": SelfAttention(MultiHeadAttention(8, 2, rate)),
+    }[kind].double()
+    context = (Sight(None),) if kind == "attention" else ()
+    with torch.no_grad():
+        wanted = layer.eval()(x, *context)[0]
+        found = layer.train()(x.expand(copies, -1, -1).contiguous(), *context)
+    spread = found.std(0)
+    assert bool((spread > 0).all())
+    assert bool(((found.mean(0) - wanted).abs() < 5 * spread / math.sqrt(copies)).all())
+
+
+@pytest.mark.parametrize(("setting", "kinds"), [
+    ("attention_dropout", (MultiHeadAttention,)), ("activation_dropout", (FeedForward, GatedFeedForward)),
+])  # fmt: skip
+@pytest.mark.parametrize("activation", ["relu", "swiglu"])
+def test_dropout_inside_layers_is_what_the_settings_say(setting: str, kinds: tuple[type, ...], activation: str) -> None:
+    """In every layer, on either side, and nowhere else."""
+    settings = TransformerConfig.model_validate(
+        {"width": 8, "heads": 2, "feed_forward": 12, "activation": activation, "dropout": 0.0, setting: 0.3}
+    )
+    model = settings.build(Sizes(VOCABULARY))
+    layers = [each for each in model.modules() if isinstance(each, (MultiHeadAttention, FeedForward, GatedFeedForward))]
+    assert len(layers) == 4 * 2 + 4 * 3
+    assert all(each.dropout.rate == (0.3 if isinstance(each, kinds) else 0.0) for each in layers)
