@@ -1,6 +1,7 @@
 """The learning rate as a pure function, and the clock that sets its one planned number."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -83,7 +84,7 @@ def test_the_end_is_as_near_as_the_share_of_decay_allows(schedule: Schedule, upd
 def test_the_clock_keeps_a_budget_at_constant_speed(
     schedule: Schedule, pace: float, budget: float, preparation: float
 ) -> None:
-    clock, times = Clock(budget), Pace(preparation)
+    clock, times = Clock(budget), Pace(preparation, 100)
     update, planned = 0, None
     while planned is None:
         update += 1
@@ -104,34 +105,57 @@ def test_the_clock_says_nothing_as_long_as_there_is_time() -> None:
     assert clock.plan(schedule, 45, 55.0, 1.0) == 90
 
 
+def ended(budget: float, seconds: Callable[[int], float], *, every: int = 100, validation: float = 0.0) -> float:
+    """When a training ends that takes so many seconds for each update, and for each validation."""
+    clock, schedule, times = Clock(budget), Schedule(peak=1.0, warmup=1, decay=0.5), Pace(0.0, every)
+    elapsed, update, planned = 0.0, 0, None
+    while planned is None or update < planned:
+        update += 1
+        elapsed += seconds(update)
+        planned = planned or clock.plan(schedule, update, elapsed, times.after(update, elapsed))
+        if update % every == 0:
+            elapsed += validation
+            times.validated(validation)
+    return elapsed
+
+
 def test_the_budget_is_used_though_the_machine_was_busy_at_first() -> None:
     """A hundred updates of ten seconds, all others of one: planned by the mean of all, a third of the budget would be left."""
-    clock, schedule, times, elapsed = Clock(budget=4000.0), Schedule(peak=1.0, warmup=1, decay=0.5), Pace(0.0), 0.0
-    for update in range(1, 4000):
-        elapsed += 10.0 if update <= 100 else 1.0
+    assert ended(4000.0, lambda update: 10.0 if update <= 100 else 1.0) == pytest.approx(4000, rel=0.01)
+
+
+@pytest.mark.parametrize("budget", [2860.0, 3300.0, 4000.0])
+def test_the_budget_is_used_though_validations_are_rare_and_long(budget: float) -> None:
+    assert ended(budget, lambda _: 1.0, every=1000, validation=200.0) == pytest.approx(budget, abs=201)
+
+
+@pytest.mark.parametrize(
+    ("budget", "exploded", "back"),
+    [(1800, 190, 100), (1800, 390, 200), (3600, 900, 500), (36000, 3000, 2001), (600, 5, 0)],
+)
+def test_the_budget_is_used_though_updates_are_done_again(budget: float, exploded: int, back: int) -> None:
+    clock, schedule, times = Clock(budget), Schedule(peak=1.0, warmup=1, decay=0.5), Pace(0.0, 100)
+    for update in range(1, exploded + 1):
+        times.after(update, float(update))
+    times.back(back, float(exploded))
+    elapsed, update, planned = float(exploded), back, None
+    while planned is None:
+        update, elapsed = update + 1, elapsed + 1.0
         planned = clock.plan(schedule, update, elapsed, times.after(update, elapsed))
-        if planned is not None:
-            break
-    assert elapsed + (planned or 0) - update == pytest.approx(4000, rel=0.01)
+    assert elapsed + planned - update == pytest.approx(budget, abs=2)
 
 
 def test_the_pace_is_that_of_the_last_third() -> None:
-    times = Pace(preparation=5.0)
+    times = Pace(5.0, 100)
     assert times.after(1, 7.0) == 2.0
     assert [times.after(update, 7.0 + update) for update in range(2, 10)][-1] == 1.0
-    went_on = Pace(preparation=5.0)  # a resume: all before is one stretch, until it lies behind the last third
+    went_on = Pace(5.0, 100)  # a resume: all before is one stretch, until it lies behind the last third
     assert went_on.after(100, 205.0) == 2.0
     assert went_on.after(101, 206.0) == pytest.approx(201 / 101)
     assert went_on.after(150, 255.0) == 1.0
 
 
-def test_updates_that_are_done_again_count_with_what_they_took() -> None:
-    times = Pace(preparation=0.0)
-    for update in range(1, 31):
-        times.after(update, float(update))
-    times.back(24)
-    assert times.after(25, 35.0) == pytest.approx(
-        (35 - 20) / (25 - 20)
-    )  # from the 20th on, six of which are done twice
-    times.back(3)
-    assert times.after(4, 36.0) == 36 - 20  # nothing is known any more of what was before
+def test_a_step_back_at_once_is_no_pace() -> None:
+    times = Pace(0.0, 100)
+    times.back(70, 90.0)
+    assert times.after(71, 92.0) == 2.0

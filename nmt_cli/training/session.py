@@ -71,7 +71,9 @@ class Session:
         seconds, prepared = progress.seconds + preparation, progress.preparation + preparation
         progress = replace(progress, seconds=seconds, preparation=prepared)
         clock = Clock(training.minutes * 60) if training.minutes else None
-        session = cls(directory, settings, task, learner, clock, progress, seconds, Pace(prepared))
+        session = cls(
+            directory, settings, task, learner, clock, progress, seconds, Pace(prepared, training.validate_every)
+        )
         if checkpoint is None:
             if directory.manifest.origin is not None:
                 session._measure_beginning()
@@ -164,7 +166,7 @@ class Session:
         replace(saved, progress=self.progress).replace_last(self.directory.path)
         self.learner.restore(saved)
         self.carry, self.measured_from, self.speed = None, None, Speed()
-        self.pace.back(self.progress.update)
+        self.pace.back(self.progress.update, seconds)
         self._forget_since(self.progress.update)
         loss, norm = (value if isfinite(value) else None for value in (found.loss, found.norm))  # JSON knows no NaN
         self.directory.add_metrics({
@@ -254,7 +256,9 @@ class Session:
         started = time.monotonic()
         self._tell(Order.MEASURE)
         result, better = self._measure(self.learner.team)
-        self._record_validation(result, better, time.monotonic() - started)
+        spent = time.monotonic() - started
+        self.pace.validated(spent)
+        self._record_validation(result, better, spent)
         self._plan_by_score()
         self.progress = replace(self.progress, due=False, seconds=self._elapsed())
         replace(state, progress=self.progress).replace_last(self.directory.path)
