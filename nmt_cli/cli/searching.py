@@ -117,7 +117,7 @@ class SearchTyped:
         bool | None,
         typer.Option(
             "--int8",
-            help="An approximation, quicker where the processor multiplies bytes (VNNI): large weights in 8 bits.",
+            help="An approximation, quicker for many lines where the processor multiplies bytes (VNNI): large weights in 8 bits.",
             rich_help_panel=_SPEED,
         ),
     ] = None

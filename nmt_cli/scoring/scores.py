@@ -32,25 +32,20 @@ class Scores:
         ``normaliser`` () -> (N, 1) where it is not that of these logits: whoever bans a token hands on the one he got, since what
         is left does not become more probable by it; and what is already a log-probability has the normaliser 0.
         """
-        self._logits = logits
+        self.logits = logits  # (N, V')
         self.columns = columns
         self._attention = attention
         self._normaliser = normaliser
 
-    @property
-    def logits(self) -> Tensor:
-        """(N, V')"""
-        return self._logits
-
     @cached_property
     def most(self) -> Tensor:
         """(N, 1) the highest logit of each row."""
-        return self._logits.amax(1, keepdim=True)
+        return self.logits.amax(1, keepdim=True)
 
     @cached_property
     def normaliser(self) -> Tensor:
         """(N, 1) log of the sum of exponentials, over all columns."""
-        return log_mass(self._logits, self.most) if self._normaliser is None else self._normaliser()
+        return log_mass(self.logits, self.most) if self._normaliser is None else self._normaliser()
 
     @cached_property
     def attention(self) -> Tensor | None:
@@ -67,20 +62,16 @@ class Scores:
         Where a row has fewer tokens to choose from, the others are impossible.
         """
         values, places = self._top(k)
-        return values - self.normaliser, self._ids(places)
+        return values - self.normaliser, self.columns[places]
 
     def highest(self) -> tuple[Tensor, Tensor]:
         """The best token of each row, an id (N,), behind its raw score (N,): to find it, no normaliser is needed."""
         values, places = self._top(1)
-        return values[:, 0], self._ids(places)[:, 0]
-
-    def _ids(self, places: Tensor) -> Tensor:
-        """(N, k) which tokens stand at so many places of each row."""
-        return self.columns[places]
+        return values[:, 0], self.columns[places[:, 0]]
 
     def _top(self, k: int) -> tuple[Tensor, Tensor]:
         """The ``k`` highest logits of each row and their places; the first is what the normaliser looks for."""
-        values, places = top(self._logits, min(k, self._logits.shape[1]))
+        values, places = top(self.logits, min(k, self.logits.shape[1]))
         self.most = values[:, :1]
         return values, places
 
