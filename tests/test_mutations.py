@@ -22,6 +22,7 @@ from nmt_cli.models.cache import Slots
 from nmt_cli.models.feeding import FeedingDecoder
 from nmt_cli.models.layers import Output
 from nmt_cli.models.positions import RotaryPositions
+from nmt_cli.models.products import Packing
 from nmt_cli.models.reading import BatchState
 from nmt_cli.models.recurrent_decoder import RecurrentState
 from nmt_cli.models.recurrent_encoder import RecurrentEncoder
@@ -856,7 +857,12 @@ def last_first(original: Any) -> Any:
 
 def unbiased(original: Any) -> Any:
     """The products alone."""
-    return lambda output, packing: original(output, lambda weight, bias: packing(weight, torch.zeros_like(bias)))
+
+    def mutant(output: Any, packing: Packing) -> None:
+        bare = replace(packing, output=lambda weight, bias: packing.output(weight, torch.zeros_like(bias)))
+        original(output, bare)
+
+    return mutant
 
 
 def straight_on(original: Any) -> Any:
