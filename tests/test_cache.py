@@ -224,11 +224,5 @@ def test_few_keys_are_filled_up_and_nobody_sees_it(packs: bool) -> None:
 
 
 def test_as_many_keys_as_there_are_or_a_vector_of_them() -> None:
-    assert [filled(keys) for keys in (0, 1, LANES - 1, LANES, LANES + 1, 100)] == [
-        0,
-        LANES,
-        LANES,
-        LANES,
-        LANES + 1,
-        100,
-    ]
+    wanted = {0: 0, 1: LANES, LANES - 1: LANES, LANES: LANES, LANES + 1: LANES + 1, 100: 100}
+    assert {keys: filled(keys) for keys in wanted} == wanted

@@ -159,3 +159,12 @@ def test_a_step_back_at_once_is_no_pace() -> None:
     times = Pace(0.0, 100)
     times.back(70, 90.0)
     assert times.after(71, 92.0) == 2.0
+
+
+def test_one_slow_update_behind_a_step_back_is_not_the_pace() -> None:
+    """What is known of the updates before stays known."""
+    times = Pace(0.0, 100)
+    for update in range(1, 151):
+        times.after(update, float(update))
+    times.back(100, 150.0)
+    assert times.after(101, 160.0) == pytest.approx((100 + 10) / 101)

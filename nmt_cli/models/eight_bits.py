@@ -25,9 +25,8 @@ def pays() -> bool:
     """Whether this processor multiplies bytes, and this build of PyTorch knows how."""
     built = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     known = built and all(hasattr(torch.ops.onednn, name) for name in ("qlinear_prepack", "qlinear_pointwise"))
-    supported = getattr(
-        torch.cpu, "_is_vnni_supported", bool
-    )  # newer ones may call it otherwise: then nothing is gained
+    # A later PyTorch may call it otherwise: then nothing is gained, and nothing is lost.
+    supported = getattr(torch.cpu, "_is_vnni_supported", bool)
     return known and bool(supported())
 
 
