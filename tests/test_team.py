@@ -161,7 +161,10 @@ def test_two_processes_learn_what_one_learns(prepared: Path, tmp_path: Path) -> 
     )
 
 
-RANDOM = ("model.dropout=0.2", "training.bpe_dropout=0.1", "training.r_drop=1.0", "training.ema=0.9")
+RANDOM = (
+    "model.dropout=0.2", "training.bpe_dropout=0.1", "training.r_drop=1.0", "training.ema=0.9",
+    "training.precision=bfloat16",
+)  # fmt: skip
 WITH_DROPOUT = words(13, 2, *RANDOM, every=5)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.models.losses import CHUNK, logits_sum, softmax_, subtract_truth
-from nmt_cli.models.products import product
+from nmt_cli.models.readout import readout_of
 
 
 class _Agreement(torch.autograd.Function):
@@ -30,11 +30,11 @@ class _Agreement(torch.autograd.Function):
         weight: float,
     ) -> tuple[Tensor, Tensor]:
         passes, slopes = (one, other), (torch.empty_like(one), torch.empty_like(other))
-        grad_table, grad_bias = torch.zeros_like(table), torch.zeros_like(bias)
+        readout = readout_of(table, bias)
         normaliser, picked, divergence = one.new_zeros(()), one.new_zeros(()), one.new_zeros(())
         for start in range(0, len(one), CHUNK):
             rows, target = slice(start, start + CHUNK), targets[start : start + CHUNK, None]
-            logits = [product(hidden[rows], table, bias) for hidden in passes]
+            logits = [readout.logits(hidden[rows]) for hidden in passes]
             picked += sum(each.gather(1, target).sum() for each in logits)
             apart = torch.sub(*logits)  # log p - log q, but for the normalisers
             normalisers = [softmax_(each) for each in logits]
@@ -48,15 +48,13 @@ class _Agreement(torch.autograd.Function):
                 divergence += own.sum()
                 grad.mul_(sign * weight / 4).sub_(other_chance, alpha=weight / 4)
                 grad.addcmul_(chance, 1 / 2 + weight / 4 * (1 - own - sign * shift))
-                torch.mm(grad, table, out=slope[rows])
-                grad_table.addmm_(grad.T, hidden[rows])
-                grad_bias += grad.sum(0)
+                slope[rows] = readout.back(grad, hidden[rows], torch.ones_like(own))
         for hidden, slope in zip(passes, slopes, strict=True):
-            subtract_truth(hidden, table, targets, smoothing, 1 / 2, (slope, grad_table, grad_bias))
+            subtract_truth(hidden, table, targets, smoothing, 1 / 2, (slope, *readout.slopes))
         nll = (normaliser - picked) / 2
         uniform_nll = (normaliser - (logits_sum(one, table, bias) + logits_sum(other, table, bias)) / len(table)) / 2
         total = (1 - smoothing) * nll + smoothing * uniform_nll + weight / 4 * divergence
-        ctx.save_for_backward(*slopes, grad_table, grad_bias)
+        ctx.save_for_backward(*slopes, *readout.slopes)
         ctx.mark_non_differentiable(nll)
         return total, nll
 
@@ -72,5 +70,6 @@ def agreement(
 
     ``passes``: hidden states (M, D) of each; ``table`` (V', D), ``bias`` (V',), ``targets`` (M,) as columns.
     """
-    total, nll = _Agreement.apply(*passes, table, bias, targets, smoothing, weight)  # type: ignore[no-untyped-call]
+    one, other = (hidden.to(table.dtype) for hidden in passes)  # a product may have rounded them
+    total, nll = _Agreement.apply(one, other, table, bias, targets, smoothing, weight)  # type: ignore[no-untyped-call]
     return total, nll

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from nmt_cli.models.attention import MultiHeadAttention, Sight, bias_of
 from nmt_cli.models.base import Memory
+from nmt_cli.models.rounding import in_float32
 from nmt_cli.models.squashing import tanh, tanh_slope
 
 
@@ -114,6 +115,7 @@ class _AdditiveScores(torch.autograd.Function):
     """v . tanh(q_t + k_s), one t after the other, forward and again backward: (B, T, S, D) is never held."""
 
     @staticmethod
+    @in_float32
     def forward(ctx: Any, query: Tensor, keys: Tensor, direction: Tensor) -> Tensor:
         """(B, T, D), (B, S, D), (D,) -> (B, T, S)"""
         scores, room = query.new_empty(*query.shape[:2], keys.shape[1]), torch.empty_like(keys)

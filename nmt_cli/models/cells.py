@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_cli.models.layers import Dropout
+from nmt_cli.models.rounding import in_float32, whole
 from nmt_cli.models.squashing import sigmoid_slope, tanh, tanh_slope
 
 States = tuple[Tensor, ...]
@@ -26,6 +27,7 @@ class _Sequence(torch.autograd.Function):
     """The states of all steps, from the projected inputs. Behind the end of a row its states stay what they were."""
 
     @staticmethod
+    @in_float32
     def forward(
         ctx: Any, cell: type[Cell], inputs: Tensor, recurrent: Tensor, alive: Tensor, *start: Tensor
     ) -> tuple[Tensor, ...]:
@@ -214,8 +216,9 @@ class LSTM(Cell):
         if not bool(mask.all()):
             return super().forward(inputs, mask, state)
         weights = self.project.weight, self.matrix(), self.project.bias, torch.zeros_like(self.project.bias)
-        h, c = (part[None] for part in state)
-        outputs, h, c = torch.lstm(inputs, (h, c), weights, True, 1, 0.0, self.training, False, True)
+        inputs, h, c = (part.to(self.recurrent.dtype) for part in (inputs, *state))
+        with whole():
+            outputs, h, c = torch.lstm(inputs, (h[None], c[None]), weights, True, 1, 0.0, self.training, False, True)
         return outputs, (h[0], c[0])
 
     @staticmethod

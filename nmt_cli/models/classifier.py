@@ -57,7 +57,7 @@ class Classifier(Model):
     def loss(self, batch: LabelledBatch, carry: Carry = None, *, smoothing: float = 0.0) -> tuple[Loss, None]:
         """Sums over the texts of the batch."""
         del carry
-        logits = self(batch.texts)
+        logits = self(batch.texts).to(self.output.weight.dtype)  # the product may have rounded them
         total = functional.cross_entropy(logits, batch.labels, reduction="sum", label_smoothing=smoothing)
         nll = functional.cross_entropy(logits.detach(), batch.labels, reduction="sum")
         return Loss(total, nll, len(batch.labels)), None

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt_cli.models.products import product
+from nmt_cli.models.readout import readout_of
 
 _LOG2_E = 1 / math.log(2)
 CHUNK = 256  # rows; measured: 512 and 1,024 give nothing more
@@ -29,11 +29,11 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float, wanted: bool
     ) -> tuple[Tensor, Tensor]:
-        grad_hidden, grad_weight, grad_bias = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
+        readout, grad_hidden = readout_of(weight, bias), torch.empty_like(hidden)
         normaliser, nll = hidden.new_zeros(()), hidden.new_zeros(())
         for start in range(0, len(hidden), CHUNK):
             rows, target = hidden[start : start + CHUNK], targets[start : start + CHUNK, None]
-            logits = product(rows, weight, bias)
+            logits = readout.logits(rows)
             picked, most = logits.gather(1, target), logits.amax(1, keepdim=True)
             likely = (
                 logits.sub_(most).mul_(_LOG2_E).exp2_()
@@ -43,14 +43,12 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             normaliser += normalisers.sum()
             nll += (normalisers - picked).sum()
             if wanted:
-                torch.mm(likely, weight, out=grad_hidden[start : start + CHUNK])
-                grad_hidden[start : start + CHUNK] /= mass
-                grad_weight.addmm_(likely.T, rows / mass)
-                grad_bias.addmv_(likely.T, mass.reciprocal()[:, 0])
+                grad_hidden[start : start + CHUNK] = readout.back(likely, rows, mass.reciprocal())
+        grads = grad_hidden, *readout.slopes
         if wanted:
-            subtract_truth(hidden, weight, targets, smoothing, 1, (grad_hidden, grad_weight, grad_bias))
+            subtract_truth(hidden, weight, targets, smoothing, 1, grads)
         total = (1 - smoothing) * nll + smoothing * (normaliser - logits_sum(hidden, weight, bias) / len(weight))
-        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
+        ctx.save_for_backward(*grads)
         ctx.mark_non_differentiable(nll)
         return total, nll
 
@@ -70,7 +68,7 @@ def softmax_(logits: Tensor) -> Tensor:
 
 def logits_sum(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Of all tokens (M, D) and columns: one number, without the logits."""
-    return hidden.sum(0) @ weight.sum(0) + len(hidden) * bias.sum()
+    return (hidden.sum(0) * weight.sum(0)).sum() + len(hidden) * bias.sum()  # no product, which autocast would round
 
 
 def subtract_truth(
@@ -100,5 +98,6 @@ def cross_entropy(
     """
     # Asked here: inside a Function gradients are always off, and a parameter says that it requires them even under no_grad.
     wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (hidden, weight, bias))
+    hidden = hidden.to(weight.dtype)  # a product may have rounded it
     total, nll = _ChunkedCrossEntropy.apply(hidden, weight, bias, targets, smoothing, wanted)  # type: ignore[no-untyped-call]
     return total, nll

@@ -19,12 +19,14 @@ from torch import Tensor, nn
 
 from nmt_cli.models.arithmetic import Arithmetic
 from nmt_cli.models.packing import Packable
+from nmt_cli.models.rounding import in_float32
 
 
 class _Scan(torch.autograd.Function):
     """c_t for all t, with its backward pass written out: one element-wise operation a step in either direction."""
 
     @staticmethod
+    @in_float32
     def forward(ctx: Any, forget: Tensor, candidates: Tensor, start: Tensor) -> Tensor:
         cells = torch.empty_like(forget)
         cell = start

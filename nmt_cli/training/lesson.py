@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 from nmt_cli.models.base import Carry, Loss, Model
 from nmt_cli.models.encoder_decoder import EncoderDecoder
+from nmt_cli.models.rounding import rounded
 from nmt_cli.settings import TrainingSettings
 
 
@@ -50,8 +51,28 @@ class TwoPasses:
         return self.model.agreement_loss(batch, smoothing=self.smoothing, weight=self.weight), carry
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """A lesson with products in bfloat16: see ``models/rounding``."""
+
+    lesson: Lesson
+
+    @property
+    def passes(self) -> int:
+        """As the lesson."""
+        return self.lesson.passes
+
+    def __call__(self, batch: Any, carry: Carry) -> tuple[Loss, Carry]:
+        """As in Lesson."""
+        with rounded():
+            return self.lesson(batch, carry)
+
+
 def lesson_of(model: Model, settings: TrainingSettings) -> Lesson:
     """As the settings say."""
-    if settings.r_drop == 0:
-        return OnePass(model, settings.label_smoothing)
-    return TwoPasses(cast("EncoderDecoder[Any]", model), settings.label_smoothing, settings.r_drop)
+    lesson: Lesson = OnePass(model, settings.label_smoothing)
+    if settings.r_drop > 0:
+        lesson = TwoPasses(cast("EncoderDecoder[Any]", model), settings.label_smoothing, settings.r_drop)
+    if settings.precision == "bfloat16":
+        return Rounded(lesson)
+    return lesson

@@ -9,6 +9,7 @@ from pathlib import Path
 from nmt_cli import console
 from nmt_cli.corpus.dataset import PreparedCorpus
 from nmt_cli.corpus.files import FILES
+from nmt_cli.models import rounding
 from nmt_cli.runs import processor
 from nmt_cli.runs.checkpoint import Checkpoint
 from nmt_cli.runs.directory import CORPUS, WEIGHTS, ModelDirectory
@@ -97,6 +98,10 @@ def run(request: Request) -> int:
                 else:
                     corpus.save_vocabulary(directory.path)  # if somebody has removed it
                     learner.restore(checkpoint)
+                if settings.training.precision == "bfloat16" and not rounding.pays():
+                    console.warn(
+                        "training.precision=bfloat16 takes several times as long here: this processor multiplies float32 alone"
+                    )
                 session = Session.begin(directory, settings, task, learner, checkpoint, time.monotonic() - started)
                 session.run(interruption)
             if interruption.signal:

@@ -1,0 +1,130 @@
+"""Training in bfloat16: near float32 and not equal to it, in every architecture; what is added up is not rounded."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nmt_cli.corpus.batching import LabelledBatch
+from nmt_cli.models import rounding
+from nmt_cli.models.agreement import agreement
+from nmt_cli.models.base import Model
+from nmt_cli.models.losses import cross_entropy
+from nmt_cli.models.rounding import rounded
+from nmt_cli.settings import Sizes, TrainingSettings
+from nmt_cli.training.lesson import lesson_of
+from tests import oracles, test_classifier
+from tests.conftest import Nmt
+from tests.tiny import TINY, VOCABULARY, config, lesson, random_batch
+
+STEP = 2.0**-8  # between two neighbours of bfloat16, for each of their size
+
+
+def learnt(model: Model, batch: Any, **settings: Any) -> tuple[float, Tensor]:
+    """The loss of a batch, and its gradient by all weights."""
+    model.zero_grad()
+    loss, _ = lesson_of(model, TrainingSettings(**settings))(batch, None)
+    assert loss.total.dtype == loss.nll.dtype == torch.float32
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    found = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    assert {each.dtype for each in found} == {torch.float32}
+    return loss.total.item(), torch.cat([each.flatten() for each in found])
+
+
+def near(model: Model, batch: Any, **settings: Any) -> None:
+    """In bfloat16 a little differs, and not much."""
+    (loss, wanted), (found_loss, found) = (
+        learnt(model, batch, precision=precision, **settings) for precision in ("float32", "bfloat16")
+    )
+    assert 0 < abs(found_loss / loss - 1) < STEP
+    assert 0 < float((found - wanted).norm() / wanted.norm()) < 16 * STEP
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_every_architecture(name: str) -> None:
+    torch.manual_seed(1)
+    model: Any = config(name).build(Sizes(VOCABULARY))
+    near(model.train(), lesson(name, random_batch(30, seed=3))[0])
+
+
+def test_two_passes() -> None:
+    torch.manual_seed(1)
+    model: Any = config("transformer").build(Sizes(VOCABULARY))
+    near(model.train(), random_batch(30, seed=3), r_drop=3.0)
+
+
+@pytest.mark.parametrize("name", sorted(test_classifier.TINY))
+def test_every_classifier(name: str) -> None:
+    model = test_classifier.build(name).float().train()
+    near(model, LabelledBatch(random_batch(30, seed=3).source, torch.arange(30) % 3))
+
+
+def test_whatever_is_measured_is_whole() -> None:
+    """Rounding ends with the lesson: dev and search never see it."""
+    torch.manual_seed(1)
+    model: Any = config("transformer").build(Sizes(VOCABULARY))
+    batch = random_batch(5, seed=3)
+    before = model.eval().log_probs(batch)
+    learnt(model, batch, precision="bfloat16")
+    assert not rounding.is_rounded()
+    assert torch.equal(model.eval().log_probs(batch), before)
+
+
+def test_cross_entropy_adds_up_in_float32() -> None:
+    """16,384 times the same row: the bfloat16 sum would stop growing long before the end."""
+    rows = 2**14
+    torch.manual_seed(1)
+    hidden, weight, bias = (
+        value.bfloat16().float().requires_grad_()
+        for value in (torch.randn(1, 8).expand(rows, 8), torch.randn(5, 8), torch.zeros(5))
+    )
+    targets = torch.zeros(rows, dtype=torch.int64)
+    with rounded():
+        total, nll = cross_entropy(hidden, weight, bias, targets, 0.1)
+    wanted_total, wanted_nll = oracles.cross_entropy(hidden @ weight.T + bias, targets, 0.1)
+    torch.testing.assert_close((total, nll), (wanted_total, wanted_nll), rtol=2 * STEP, atol=0)
+    found = torch.autograd.grad(total, (weight, bias))
+    wanted = torch.autograd.grad(wanted_total, (weight, bias))
+    for one, other in zip(found, wanted, strict=True):
+        assert float((one - other).norm() / other.norm()) < 4 * STEP
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_losses_are_those_of_rounded_logits(passes: int) -> None:
+    torch.manual_seed(2)
+    hidden = [torch.randn(300, 16).requires_grad_() for _ in range(passes)]
+    table, bias, targets = (
+        torch.randn(40, 16).requires_grad_(),
+        torch.randn(40).requires_grad_(),
+        torch.arange(300) % 40,
+    )
+    inputs = (*hidden, table, bias)
+    logits = [(each.bfloat16() @ table.bfloat16().T + bias.bfloat16()).float() for each in hidden]
+    with rounded():
+        if passes == 1:
+            found = cross_entropy(hidden[0], table, bias, targets, 0.1)
+        else:
+            found = agreement((hidden[0], hidden[1]), table, bias, targets, 0.1, 3.0)
+    if passes == 1:
+        wanted = oracles.cross_entropy(logits[0], targets, 0.1)
+    else:
+        wanted = oracles.agreement((logits[0], logits[1]), targets, 0.1, 3.0)
+    torch.testing.assert_close(found, wanted, rtol=STEP, atol=0)
+    gradients = (torch.autograd.grad(loss, inputs) for loss in (found[0], wanted[0]))
+    for one, other in zip(*gradients, strict=True):
+        assert float((one - other).norm() / other.norm()) < 4 * STEP
+
+
+def test_a_processor_without_it_is_named(
+    nmt: Nmt, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (
+        "train", small / "a.en", small / "a.de", "--preset", "gru", "--updates", "1", "--set", "training.precision=bfloat16",
+    )  # fmt: skip
+    for pays in (True, False):
+        monkeypatch.setattr(rounding, "pays", lambda pays=pays: pays)
+        found = nmt(*given, "-o", tmp_path / f"model-{pays}")
+        assert found.exit_code == 0, found.stderr
+        assert ("training.precision=bfloat16 takes several times as long here" in found.stderr) is not pays
