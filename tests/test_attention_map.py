@@ -166,3 +166,11 @@ def test_a_picture_is_called_one(trained: Path, tmp_path: Path, nmt: Nmt) -> Non
         assert result.exit_code == 2
         assert f"error: a picture must be a file that ends in .svg, but is {tmp_path / 'map.png'}" in result.stderr
         assert not (tmp_path / "map.png").exists()
+
+
+def test_several_sentences_are_warned_of(trained: Path, nmt: Nmt) -> None:
+    """The model has learnt from single ones, and translates each by itself."""
+    single, double = (nmt("attention", trained, " ".join([SENTENCE] * count)) for count in (1, 2))
+    assert (single.exit_code, double.exit_code) == (0, 0)
+    assert single.stderr == ""
+    assert double.stderr == "warning: SENTENCE is read as one here, but nmt translate reads it in 2 pieces, each by itself\n"

@@ -223,6 +223,7 @@ def test_translate_with_all_that_a_beam_knows(trained_lstm: Path, ask: Callable[
         (["--diversity", "-1"], "--diversity must be a finite number, not below 0, but is -1.0", ""),
         (["--diversity", "nan"], "--diversity must be a finite number, not below 0, but is nan", ""),
         (["--seed", "3"], "--seed means nothing to diverse search", "known by --search "),
+        (["--seed", "1"], "--seed means nothing to diverse search", "known by --search "),  # what it is without
         (["--search", "beam", "--groups", "2"], "--groups means nothing to beam search", "known by --search diverse"),
         (
             ["--search", "greedy", "--diversity", "1"],

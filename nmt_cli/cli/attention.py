@@ -33,7 +33,10 @@ def attention(
     if output is not None:
         check_picture(output)
         files.check_output(output)
-    found = Looker.open(ModelDirectory.open(model), layer).must_look(sentence, target)
+    looker = Looker.open(ModelDirectory.open(model), layer)
+    found, pieces = looker.must_look(sentence, target), looker.pieces(sentence)
+    if pieces > 1:
+        console.warn(f"SENTENCE is read as one here, but nmt translate reads it in {pieces} pieces, each by itself")
     drawn = heatmap(model.resolve().name, found)
     if output is None:
         print("\n".join(heatmap_lines(drawn, width=console.width())))

@@ -11,6 +11,7 @@ import torch
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import DataError
 from nmt_cli.inference.choice import Choice
+from nmt_cli.inference.pieces import Cutter
 from nmt_cli.inference.together import Together, without_attention
 from nmt_cli.inference.translator import Engine, Piece
 from nmt_cli.models.encoder_decoder import EncoderDecoder
@@ -47,6 +48,10 @@ class Looker:
     def fits(self, line: str) -> bool:
         """Whether the model could take it."""
         return 0 < len(self.directory.tokenizer.encode(normalize(line))) <= self.directory.settings.data.max_length
+
+    def pieces(self, line: str) -> int:
+        """In how many pieces ``nmt translate`` would read it, each by itself."""
+        return len(Cutter.of(self.directory)(line))
 
     def look(self, source: str, target: str | None = None) -> AttentionMap | None:
         """The map of a line and of its translation: the model's own where no ``target`` is given. None: a model without attention.

@@ -103,7 +103,7 @@ class Choice:
             raise ConfigError(f"--n-best must be at least 1, but is {self.n_best}")
         kind = STRATEGIES[self.name]
         for name in self.typed:
-            if name not in kind.uses and self.typed[name] != getattr(SearchOptions, name):
+            if name not in kind.uses and (name != "n_best" or self.n_best > 1):  # one is what any search finds
                 raise ConfigError(f"--{name.replace('_', '-')} means nothing to {self.name} search", _known_by(name))
         own = directory.settings.search.model_dump()
         typed = {name: value for name, value in self.typed.items() if name in own}
