@@ -82,7 +82,7 @@ class TrainingSettings(Section):
 
     seed: int = Field(default=1, ge=0, lt=2**31)
     batch_tokens: int = Field(default=4096, ge=16)  # target tokens of a batch, padding counted
-    precision: Literal["float32", "bfloat16"] = "float32"  # of what products read; weights and sums are float32
+    precision: Literal["float32", "bfloat16"] = "float32"  # of products: see models/rounding
     accumulate: int = Field(default=1, ge=1)  # batches whose gradients make one update
     workers: int = Field(default=1, ge=1, le=1024)  # processes that share each batch
     updates: int = Field(default=10_000, ge=1)  # the plan: the learning rate reaches zero here

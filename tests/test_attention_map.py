@@ -173,4 +173,7 @@ def test_several_sentences_are_warned_of(trained: Path, nmt: Nmt) -> None:
     single, double = (nmt("attention", trained, " ".join([SENTENCE] * count)) for count in (1, 2))
     assert (single.exit_code, double.exit_code) == (0, 0)
     assert single.stderr == ""
-    assert double.stderr == "warning: SENTENCE is read as one here, but nmt translate reads it in 2 pieces, each by itself\n"
+    assert (
+        double.stderr
+        == "warning: SENTENCE is read as one here, but nmt translate reads it in 2 pieces, each by itself\n"
+    )

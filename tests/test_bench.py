@@ -20,7 +20,7 @@ from nmt_cli.bench.training import STAGES, Subject
 from nmt_cli.bench.work import COUNTS, Work, work_of
 from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
 from nmt_cli.errors import ConfigError, NMTError
-from nmt_cli.models import ARCHITECTURES
+from nmt_cli.models import ARCHITECTURES, rounding
 from nmt_cli.models.cells import LSTM, Cell
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.settings import ModelSettings, Sizes
@@ -261,6 +261,9 @@ def test_translation_is_measured_as_it_is_done(monkeypatch: pytest.MonkeyPatch) 
     assert len(packed) == 1
 
 
+ROUNDED = ("training.precision=bfloat16",)
+
+
 def options(table: tuple[str, ...]) -> Iterator[str]:
     """``--set`` for each."""
     for setting in table:
@@ -281,6 +284,18 @@ def test_the_command_says_what_it_means(nmt: Nmt) -> None:
         r"  beam 5 +[\d,.]+ +.+",
     ):
         assert any(re.fullmatch(said, line) for line in lines), said
+
+
+@pytest.mark.parametrize(("pays", "table", "said"), [(True, (), 1), (True, ROUNDED, 0), (False, (), 0)])
+def test_bfloat16_is_recommended_where_it_pays(
+    pays: bool, table: tuple[str, ...], said: int, nmt: Nmt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounding, "pays", lambda: pays)
+    words = ("--preset", "transformer-tiny", "--workers", 1, "--seconds", 0.01, *options((*TINY, *table)))
+    result = nmt("bench", *words)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.count("\nthis processor multiplies bfloat16: --set training.precision=bfloat16") == said
+    assert result.stdout.count("\nthe peak is that of float32, which bfloat16 may exceed\n") == len(table)
 
 
 def test_the_command_in_json(nmt: Nmt) -> None:

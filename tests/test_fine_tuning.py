@@ -82,10 +82,15 @@ def test_what_is_taken_over(trained: Path, nmt: Nmt) -> None:
     assert all(new.manifest.limit(length) >= old.manifest.limit(length) for length in range(1, 300))
     assert f"began with    the weights {new.manifest.origin.checksum[:8]} of {trained}" in nmt("inspect", "m").stdout
 
-    again = nmt("train", "b.en", "b.de", "-o", "n", "--from", "m", *brief(2, "training.label_smoothing=0.0"))
+    changes = brief(2, "training.label_smoothing=0.0", "training.precision=bfloat16")
+    again = nmt("train", "b.en", "b.de", "-o", "n", "--from", "m", *changes)
     assert again.exit_code == 0, again.stderr
     later = ModelDirectory.open(Path("n")).settings.training
     assert (later.learning_rate, later.warmup, later.label_smoothing) == (training.learning_rate, 1, 0.0)
+    once_more = nmt("train", "b.en", "b.de", "-o", "o", "--from", "n", *brief(1))
+    assert once_more.exit_code == 0, once_more.stderr
+    last = ModelDirectory.open(Path("o")).settings.training
+    assert (last.label_smoothing, last.precision) == (0.0, "float32"), "precision suits a machine"
 
 
 @pytest.mark.usefixtures("here")

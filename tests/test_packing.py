@@ -1,11 +1,14 @@
 """Packed weights give the product that weights give."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from nmt_cli.models import arithmetic
+from nmt_cli.models.arithmetic import Weights
 from nmt_cli.models.layers import Output, embedding_table
 from nmt_cli.models.products import EXACT, Packing, Product, laid_out, packed
 from nmt_cli.text.tokenizer import EOS, UNK
@@ -104,3 +107,46 @@ def test_a_packed_output_layer_scores_as_before(first: int) -> None:
     assert torch.equal(after[0], before[0])
     torch.testing.assert_close(after[1], before[1], rtol=0, atol=1e-5)
     assert list(output.state_dict()) == names
+
+
+def test_copies_are_made_when_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packing makes none; text in batches needs no columns, which are for a line by itself."""
+    if laid_out(torch.ones(1, 1), None) is None:
+        pytest.skip("this build of PyTorch packs no weights")
+    monkeypatch.setattr(arithmetic, "LARGE", 1)
+    made: list[Weights] = []
+
+    def weights_of(layers: Sequence[nn.Linear]) -> Weights:
+        made.append(Weights(layers))
+        return made[-1]
+
+    monkeypatch.setattr(arithmetic, "Weights", weights_of)
+    model = random_model("transformer", seed=2, dtype=torch.float32)
+    model.pack()
+
+    def copies() -> tuple[int, int]:
+        """Columns, and layouts."""
+        return sum("columns" in vars(each) for each in made), sum(map(bool, (each._laid_out for each in made)))
+
+    def read(sentences: int) -> tuple[int, int]:
+        with torch.inference_mode():
+            _, state = model.step(*model.start(random_batch(sentences, seed=2).source))
+            model.step(torch.full((sentences,), 5), state)
+        return copies()
+
+    assert made
+    assert copies() == (0, 0)
+    columns, layouts = read(3)
+    assert columns == 0 < layouts
+    assert read(1)[0] > 0
+    assert read(1)[1] == layouts
+
+
+def test_an_output_layer_copies_what_is_read() -> None:
+    if laid_out(torch.ones(1, 1), None) is None:
+        pytest.skip("this build of PyTorch packs no weights")
+    for rows, read in ((1, "_one"), (2, "_many")):
+        product = packed(torch.randn(5, 3), torch.randn(5))
+        assert {"_one", "_many"} & vars(product).keys() == set()
+        product(torch.randn(rows, 3))
+        assert {"_one", "_many"} & vars(product).keys() == {read}

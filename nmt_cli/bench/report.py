@@ -12,6 +12,7 @@ from nmt_cli.bench.crew import threads_of, usual_workers
 from nmt_cli.bench.training import STAGES, Learning, Subject
 from nmt_cli.bench.translation import Translating
 from nmt_cli.errors import ConfigError
+from nmt_cli.models import rounding
 from nmt_cli.settings import Table
 from nmt_cli.training.tasks import TASKS
 
@@ -20,6 +21,10 @@ PRESETS = ("transformer-tiny", "transformer-small", "lstm-attention")
 """What is measured when nobody says otherwise: these are for translation, from small corpora to large ones."""
 _TASKS = ("translate", "lm")
 _TRANSLATORS = 2  # so many of them also translate
+_MULTIPLIES = (
+    "this processor multiplies bfloat16: --set training.precision=bfloat16 trains faster, Transformers above all"
+)
+_PEAK = "the peak is that of float32, which bfloat16 may exceed"
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Machine:
     learning: tuple[Learning, ...]
     translating: dict[str, tuple[Translating, ...]]  # preset -> with each search
     corpus: Drawn
+    advice: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """For a person."""
@@ -73,6 +79,7 @@ class Machine:
             *self._speeds(),
             "",
             *self._stages(),
+            *(line for advice in self.advice for line in ("", advice)),
             *self._epochs(),
             *self._translations(),
         ]
@@ -149,4 +156,6 @@ def measure(wanted: Wanted) -> Machine:
         subject.name: tuple(translation.measure(subject.settings, corpus, workers, wanted.seconds / 2))
         for subject in console.tracked(translators, "translating", len(translators))
     }
-    return Machine(workers, threads_of(workers), tuple(learning), translating, corpus)
+    precisions = {subject.settings.training.precision for subject in subjects}
+    advice = [_PEAK] if "bfloat16" in precisions else [_MULTIPLIES] if rounding.pays() else []
+    return Machine(workers, threads_of(workers), tuple(learning), translating, corpus, tuple(advice))

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt_cli.models.losses import CHUNK, logits_sum, softmax_, subtract_truth
+from nmt_cli.models.losses import CHUNK, logits_sum, softmax_, subtract_uniform
 from nmt_cli.models.readout import readout_of
 
 
@@ -48,9 +48,10 @@ class _Agreement(torch.autograd.Function):
                 divergence += own.sum()
                 grad.mul_(sign * weight / 4).sub_(other_chance, alpha=weight / 4)
                 grad.addcmul_(chance, 1 / 2 + weight / 4 * (1 - own - sign * shift))
+                grad.scatter_add_(1, target, torch.full_like(own, (smoothing - 1) / 2))
                 slope[rows] = readout.back(grad, hidden[rows], torch.ones_like(own))
         for hidden, slope in zip(passes, slopes, strict=True):
-            subtract_truth(hidden, table, targets, smoothing, 1 / 2, (slope, *readout.slopes))
+            subtract_uniform(hidden, table, smoothing / 2, (slope, *readout.slopes))
         nll = (normaliser - picked) / 2
         uniform_nll = (normaliser - (logits_sum(one, table, bias) + logits_sum(other, table, bias)) / len(table)) / 2
         total = (1 - smoothing) * nll + smoothing * uniform_nll + weight / 4 * divergence

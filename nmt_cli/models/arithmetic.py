@@ -35,7 +35,8 @@ one row."""
 class Weights:
     """Of several layers of the same values, side by side, as one product: (D, W), W the sum of their widths.
 
-    Each layout is a copy: a large weight that is read both alone and by many rows is held twice beside the module's own.
+    Each way of reading them needs a copy, which is made when it is first read in that way: text in batches never needs what a line
+    by itself does.
     """
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
@@ -55,6 +56,11 @@ class Weights:
     def columns(self) -> Tensor:
         """(D, W) column by column."""
         return self._joined().t().contiguous()
+
+    @cached_property
+    def arrays(self) -> tuple[Array, Array | None]:
+        """``columns`` and ``bias`` as arrays over the same memory."""
+        return self.columns.numpy(), None if self.bias is None else self.bias.numpy()
 
     def by(self, layout: Layout) -> Product | None:
         """Packed for many rows; None where that does not pay."""
@@ -107,12 +113,13 @@ class Tensors(Arithmetic):
 
     def product(self, *layers: nn.Linear) -> Function:
         """See Arithmetic."""
-        weights = self.copies.of(*layers)
-        many = weights.by(self.layout)
-        if many is not None:
-            return many
-        weight, bias = weights.columns.t(), weights.bias
-        return lambda values: functional.linear(values, weight, bias)
+        weights, layout = self.copies.of(*layers), self.layout
+
+        def product(values: Tensor) -> Tensor:
+            many = weights.by(layout)
+            return functional.linear(values, weights.columns.t(), weights.bias) if many is None else many(values)
+
+        return product
 
     def norm(self, norm: nn.Module) -> Function:
         """See Arithmetic."""
@@ -145,13 +152,13 @@ class Arrays(Arithmetic):
     def product(self, *layers: nn.Linear) -> Function:
         """See Arithmetic."""
         weights = self.copies.of(*layers)
-        weight, bias, many = weights.columns.numpy(), None, weights.by(laid_out)
-        if weights.bias is not None:
-            bias = weights.bias.numpy()
 
         def product(rows: Array) -> Array:
-            if many is not None and len(rows) >= MANY:
-                return many(torch.from_numpy(rows)).numpy()
+            if len(rows) >= MANY:
+                many = weights.by(laid_out)
+                if many is not None:
+                    return many(torch.from_numpy(rows)).numpy()
+            weight, bias = weights.arrays
             found: Array = np.dot(rows, weight)
             if bias is not None:
                 found += bias

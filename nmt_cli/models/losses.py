@@ -8,8 +8,8 @@ of the logits z of one token, y its target and e smoothing,
     d total   = p - (1 - e) onehot(y) - e / V'
        / d z
 
-of which only p is large: the other two terms are added behind the loop, for all tokens at once. Nor is p ever made: exp(z - max z)
-is read by the products as it is, and what divides it is put on their other side.
+of which the last term is added behind the loop, for all tokens at once. Nor is p ever made: exp(z - max z) is read by the products
+as it is, and what divides it is put on their other side.
 """
 
 import math
@@ -43,10 +43,11 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             normaliser += normalisers.sum()
             nll += (normalisers - picked).sum()
             if wanted:
+                likely.scatter_add_(1, target, (smoothing - 1) * mass)
                 grad_hidden[start : start + CHUNK] = readout.back(likely, rows, mass.reciprocal())
         grads = grad_hidden, *readout.slopes
         if wanted:
-            subtract_truth(hidden, weight, targets, smoothing, 1, grads)
+            subtract_uniform(hidden, weight, smoothing, grads)
         total = (1 - smoothing) * nll + smoothing * (normaliser - logits_sum(hidden, weight, bias) / len(weight))
         ctx.save_for_backward(*grads)
         ctx.mark_non_differentiable(nll)
@@ -71,21 +72,14 @@ def logits_sum(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return (hidden.sum(0) * weight.sum(0)).sum() + len(hidden) * bias.sum()  # no product, which autocast would round
 
 
-def subtract_truth(
-    hidden: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    smoothing: float,
-    share: float,
-    grads: tuple[Tensor, Tensor, Tensor],
-) -> None:
-    """Take from the gradients of ``hidden`` (M, D), ``weight`` (V', D) and the bias (V',), which are those of the normalisers, what
-    is the same whatever is predicted: a ``share`` of (1 - e) onehot(y) + e / V' for each token."""
-    right, uniform = share * (1 - smoothing), share * smoothing / len(weight)
+def subtract_uniform(hidden: Tensor, weight: Tensor, share: float, grads: tuple[Tensor, Tensor, Tensor]) -> None:
+    """Take a ``share`` of the uniform distribution over the V' columns, for each of the M tokens, from the gradients of ``hidden``
+    (M, D), ``weight`` (V', D) and the bias (V',)."""
+    uniform = share / len(weight)
     grad_hidden, grad_weight, grad_bias = grads
-    grad_hidden -= right * weight[targets] + uniform * weight.sum(0)
-    grad_weight.index_add_(0, targets, hidden, alpha=-right).sub_(uniform * hidden.sum(0))
-    grad_bias.index_add_(0, targets, hidden.new_ones(len(hidden)), alpha=-right).sub_(uniform * len(hidden))
+    grad_hidden -= uniform * weight.sum(0)
+    grad_weight -= uniform * hidden.sum(0)
+    grad_bias -= uniform * len(hidden)
 
 
 def cross_entropy(

@@ -19,4 +19,4 @@ class Packable(nn.Module):
 
     @abstractmethod
     def packed(self, by: Arithmetic) -> Callable[..., Any]:
-        """What ``forward`` does in evaluation, over copies: what becomes of the weights afterwards is not seen any more."""
+        """What ``forward`` does in evaluation, over copies, made when they are first read: the weights must stay as they are."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ Product = Callable[[Tensor], Tensor]
 Layout = Callable[[Tensor, Tensor | None], Product | None]
 """A large weight (V, D) and a bias (V,) -> x W^T + b; None where it cannot be laid out"""
 
+_Array = np.ndarray[Any, np.dtype[Any]]
 _ROWS = 256  # of which the packed layout should be good
 
 
@@ -57,20 +60,35 @@ def packed(weight: Tensor, bias: Tensor) -> Product:
 
     Where nothing can be packed it is the usual product.
     """
-    many = laid_out(weight, bias)
-    if many is None:
+    if not _packs(weight):
         return lambda values: functional.linear(values, weight, bias)
-    columns, addend = weight.t().contiguous().numpy(), bias.numpy()
+    return Packed(weight, bias)
 
-    def read(values: Tensor) -> Tensor:
+
+class Packed:
+    """x W^T + b of one row, by NumPy, and of many: each has a copy of the weight, made when it is first asked for."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._weight = weight
+        self._bias = bias
+
+    @cached_property
+    def _many(self) -> Product:
+        return laid_out(self._weight, self._bias) or partial(functional.linear, weight=self._weight, bias=self._bias)
+
+    @cached_property
+    def _one(self) -> tuple[_Array, _Array]:
+        return self._weight.t().contiguous().numpy(), self._bias.numpy()
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """See Product."""
         if len(values) > 1:
-            return many(values)
+            return self._many(values)
+        columns, bias = self._one
         with np.errstate(all="ignore"):  # what is no number is noticed by the search
             row = np.dot(values.detach().numpy(), columns)
-            row += addend
+            row += bias
         return torch.from_numpy(row)
-
-    return read
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The output layer inside a loss: the logits of some rows, and what a gradient by them comes to.
 
-A loss makes logits, uses and forgets them chunk by chunk (``losses``, ``agreement``). Its products may be rounded to
-bfloat16 (``rounding``); logits, and whatever is added up, are in the type of the weights either way.
+A loss makes logits, uses and forgets them chunk by chunk (``losses``, ``agreement``). Its products may be rounded to bfloat16
+(``rounding``): logits, before they are widened, and gradients. What is added up over the chunks is in the type of the weights.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Readout(ABC):
         """From a gradient ``grad`` (C, V') times ``scale`` (C, 1) by the logits to that (C, D) by the hidden states (C, D)."""
 
 
-class Whole(Readout):
+class WholeReadout(Readout):
     """In the type of the weights."""
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -49,8 +49,8 @@ class Whole(Readout):
         return (grad @ self.weight).mul_(scale)
 
 
-class Rounded(Readout):
-    """In bfloat16, of which weight and bias are copies; gradients are added up in the type of the weights."""
+class RoundedReadout(Readout):
+    """In bfloat16, of which weight and bias are copies."""
 
     def logits(self, hidden: Tensor) -> Tensor:
         """See Readout."""
@@ -69,5 +69,5 @@ def readout_of(weight: Tensor, bias: Tensor) -> Readout:
     """Of an output layer that nothing went back to."""
     slopes = torch.zeros_like(weight), torch.zeros_like(bias)
     if is_rounded():
-        return Rounded(weight.bfloat16(), bias.bfloat16(), slopes)
-    return Whole(weight, bias, slopes)
+        return RoundedReadout(weight.bfloat16(), bias.bfloat16(), slopes)
+    return WholeReadout(weight, bias, slopes)

@@ -1,11 +1,11 @@
 """Products in bfloat16 while a model learns: an approximation, quicker where the processor multiplies it (AVX-512 BF16, AMX).
 
-PyTorch's autocast rounds what the products of layers read to the 8 leading bits of float32, whose range stays, so that nothing has
-to be scaled (Kalamkar et al. 2019). Weights and their gradients, the optimizer, norms and the way round the layers stay in float32.
-What adds up over many steps, or over a vocabulary, says here that it calculates whole.
+PyTorch's autocast rounds what the products of layers read, and what they give, to the 8 leading bits of float32, whose range stays,
+so that nothing has to be scaled (Kalamkar et al. 2019). Weights, the optimizer, norms and the way round the layers stay in float32,
+and gradients are added up in it: that of a product by its weight is rounded once. What adds up over many steps, or over a
+vocabulary, says here that it calculates whole. Dev and test are measured in float32.
 """
 
-import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -22,8 +22,9 @@ def in_float32(forward: Forward) -> Forward:
 
 
 def rounded() -> AbstractContextManager[None]:
-    """Here, what products read is rounded to bfloat16."""
-    return torch.autocast("cpu", torch.bfloat16)
+    """Here, products are rounded to bfloat16."""
+    # A rounded weight that is kept would add up in bfloat16 what comes back from all the products that read it.
+    return torch.autocast("cpu", torch.bfloat16, cache_enabled=False)
 
 
 def whole() -> AbstractContextManager[None]:
@@ -32,14 +33,11 @@ def whole() -> AbstractContextManager[None]:
 
 
 def is_rounded() -> bool:
-    """Whether what products read is rounded."""
+    """Whether products are."""
     return torch.is_autocast_enabled("cpu")
 
 
 def pays() -> bool:
-    """Whether this processor multiplies bfloat16; where PyTorch cannot tell, that it does."""
-    if platform.machine().lower() not in {"x86_64", "amd64"}:
-        return True
-    # A later PyTorch may call them otherwise.
-    known = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
-    return any(supported is None or supported() for supported in known)
+    """Whether this processor is known to multiply bfloat16."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # an older PyTorch cannot tell
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

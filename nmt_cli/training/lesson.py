@@ -52,8 +52,8 @@ class TwoPasses:
 
 
 @dataclass(frozen=True)
-class Rounded:
-    """A lesson with products in bfloat16: see ``models/rounding``."""
+class InBfloat16:
+    """A lesson whose products are rounded: see ``models/rounding``."""
 
     lesson: Lesson
 
@@ -74,5 +74,5 @@ def lesson_of(model: Model, settings: TrainingSettings) -> Lesson:
     if settings.r_drop > 0:
         lesson = TwoPasses(cast("EncoderDecoder[Any]", model), settings.label_smoothing, settings.r_drop)
     if settings.precision == "bfloat16":
-        return Rounded(lesson)
+        return InBfloat16(lesson)
     return lesson

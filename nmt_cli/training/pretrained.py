@@ -36,8 +36,10 @@ from nmt_cli.runs.vocabulary import Vocabulary
 from nmt_cli.settings import Settings, Table, differences, merge, resolve
 from nmt_cli.training.learner import Learner
 
-_PLAN = ("seed", "batch_tokens", "accumulate", "workers", "updates", "minutes", "patience", "validate_every", "keep")
-"""Settings of [training] that are not taken over."""
+_PLAN = (
+    "seed", "batch_tokens", "accumulate", "workers", "precision", "updates", "minutes", "patience", "validate_every", "keep",
+)  # fmt: skip
+"""Settings of [training] that are not taken over: they suit a corpus, or a machine."""
 _VOCABULARY = ("units", "vocabulary", "character_coverage")
 _RATE = 1 / 4
 _WARMUP = 1 / 10

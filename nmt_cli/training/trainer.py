@@ -100,7 +100,8 @@ def run(request: Request) -> int:
                     learner.restore(checkpoint)
                 if settings.training.precision == "bfloat16" and not rounding.pays():
                     console.warn(
-                        "training.precision=bfloat16 takes several times as long here: this processor multiplies float32 alone"
+                        "this processor is not known to multiply bfloat16: a new model with training.precision=float32 may take"
+                        " a fraction of the time"
                     )
                 session = Session.begin(directory, settings, task, learner, checkpoint, time.monotonic() - started)
                 session.run(interruption)

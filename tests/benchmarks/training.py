@@ -4,7 +4,8 @@
 
 A round gives each contestant the whole machine for so many seconds behind its warm-up; figures are medians of the rounds,
 ratios those of pairs in one round. Everybody reads the same sentences in the same subwords, about 4,096 target tokens a
-batch, with the same sizes, dropout 0.3 and label smoothing 0.1 (the language model as its preset says). Data, dropout, the exchange
+batch, with the same sizes, dropout 0.3 and label smoothing 0.1 (the language model as its preset says). All calculate in float32;
+ours comes in bfloat16 too where the processor multiplies it, its share of the peak that of float32. Data, dropout, the exchange
 of gradients and the update are in it. The toolkits are installed into virtual environments in the cache folder; what cannot be had
 is left out, with the reason. It takes about an hour. The peak is that of matrix products in the same processes, in the same minute.
 """
@@ -26,7 +27,8 @@ from nmt_cli.bench.corpora import Prepared
 from nmt_cli.bench.crew import threads_of, usual_workers
 from nmt_cli.bench.training import STAGES, Learning, Subject, measure
 from nmt_cli.corpus.dataset import PreparedCorpus
-from nmt_cli.settings import Table
+from nmt_cli.models import rounding
+from nmt_cli.settings import Table, merge
 from tests.benchmarks import plain
 from tests.benchmarks.contest import Results, Unavailable, contest
 from tests.benchmarks.corpora import PHRASEBOOK as PHRASEBOOK  # other measurements take it from here
@@ -41,6 +43,7 @@ from tests.benchmarks.peers.text import Text
 PRESETS = ("transformer-tiny", "transformer-small", "lstm-attention", "lm-lstm")
 PEERS: tuple[type[Peer], ...] = (Marian, Eole, JoeyNMT)
 _SAME: Table = {"model": {"dropout": 0.3}, "training": {"batch_tokens": 4096, "label_smoothing": 0.1}}
+_ROUNDED: Table = {"training": {"precision": "bfloat16"}}
 _IDLE = 0.5  # load under which a machine is as good as our own
 
 
@@ -81,8 +84,9 @@ class Ours:
     @property
     def title(self) -> str:
         """For a row of the table."""
-        threads = threads_of(self.workers)
-        return f"ours, {self.workers} x {threads} thread{'s' if threads > 1 else ''}"
+        threads, precision = threads_of(self.workers), self.subject.settings.training.precision
+        rounded = "" if precision == "float32" else f", {precision}"
+        return f"ours, {self.workers} x {threads} thread{'s' if threads > 1 else ''}{rounded}"
 
     def speed(self, seconds: float) -> float:
         """Target tokens a second."""
@@ -106,8 +110,10 @@ def main(words: Sequence[str] = ()) -> None:
 
 def _measure(plan: Plan, preset: str, corpora: dict[str, Path], text: Text, cores: int) -> None:
     task = "lm" if preset.startswith("lm-") else "translate"
-    subject = Subject.of(preset, Prepared(corpora[task]), _SAME if task == "translate" else None)
-    ours = [Ours(subject, workers) for workers in dict.fromkeys((cores, 1))]
+    table = _SAME if task == "translate" else {}
+    subject, quicker = (Subject.of(preset, Prepared(corpora[task]), merge(table, more)) for more in ({}, _ROUNDED))
+    leaders = [Ours(subject, cores), *([Ours(quicker, cores)] if rounding.pays() else [])]
+    ours = [*leaders, *([Ours(subject, 1)] if cores > 1 else [])]
     contestants: dict[str, Callable[[], float]] = {one.title: partial(one.speed, plan.seconds) for one in ours}
     missing: dict[str, str] = {}
     if transformer_of(subject.settings):
@@ -119,21 +125,21 @@ def _measure(plan: Plan, preset: str, corpora: dict[str, Path], text: Text, core
             missing[peer.name] = str(error)
     results = contest(contestants, plan.rounds)
     print(f"\n{preset}: target tokens/s, median of {plan.rounds} rounds of {plan.seconds:g} s")
-    _table(results, ours)
+    _table(results, ours, [leader.title for leader in leaders])
     for name, reason in {**missing, **results.missing}.items():
         print(f"  {name} is missing: {reason}")
 
 
-def _table(results: Results, ours: Sequence[Ours]) -> None:
-    first, own = ours[0].title, {one.title: one.found for one in ours}
+def _table(results: Results, ours: Sequence[Ours], leaders: Sequence[str]) -> None:
+    own = {one.title: one.found for one in ours}
     for name in results.figures:
-        line = f"  {name:28} {results.median(name):8,.0f}"
+        line = f"  {name:32} {results.median(name):8,.0f}"
         if name in own:
             line += f"  {_share(own[name])}"
-        if name != first:
-            middle, least, most = results.ratio(first, name)
-            line += f"  {first} is {middle:.2f} times as fast [{least:.2f}, {most:.2f}]"
         print(line)
+        for leader in [leader for leader in leaders if leader in results.figures and leader != name]:
+            middle, least, most = results.ratio(leader, name)
+            print(f"    {leader} is {middle:.2f} times as fast [{least:.2f}, {most:.2f}]")
     for name, found in own.items():
         stages = ", ".join(f"{stage} {_middle([100 * one.stages[stage] for one in found]):.0f} %" for stage in STAGES)
         print(

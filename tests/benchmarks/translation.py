@@ -1,6 +1,6 @@
 """How fast models translate: our engine and CTranslate2 with the same weights, beam and lengths, in turns.
 
-    python -m tests.benchmarks.translation [MODEL ...] [--source FILE --reference FILE] [--rounds 3] [--single 100]
+    python -m tests.benchmarks.translation [MODEL ...] [--kind NAME ...] [--source FILE --reference FILE] [--rounds 3]
 
 Greedy and beam 5; all lines at once, and one line at a time in a running process. "quicker" is ours with what is approximate:
 ``--prune``, and ``--shortlist`` where the model has a shortlist (those that are trained here get one), else ``--int8``, where the
@@ -31,6 +31,7 @@ from nmt_cli.corpus.reader import read_lines
 from nmt_cli.evaluation.metrics import bleu
 from nmt_cli.interchange.export import QUANTIZATIONS, Export
 from nmt_cli.interchange.export import run as export
+from nmt_cli.models import rounding
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.processes import available_cores
 from tests.benchmarks.contest import Results, Unavailable, contest
@@ -67,12 +68,16 @@ class Plan:
         test = pairs()[1].given()["test"].paths
         parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.translation")
         parser.add_argument("models", nargs="*", type=Path)
+        parser.add_argument(
+            "--kind", action="append", choices=KINDS, help="may be repeated; without models and kinds: all"
+        )
         parser.add_argument("--source", type=Path, default=test[0])
         parser.add_argument("--reference", type=Path, default=test[1])
         parser.add_argument("--rounds", type=int, default=3)
         parser.add_argument("--single", type=int, default=100)
         typed = parser.parse_args(words)
-        models = tuple(typed.models) or tuple(_trained(name) for name in KINDS)
+        kinds = typed.kind or ([] if typed.models else KINDS)
+        models = (*typed.models, *(_trained(name) for name in kinds))
         return cls(models, typed.source, typed.reference, typed.rounds, typed.single)
 
 
@@ -99,7 +104,9 @@ def main(words: Sequence[str] = ()) -> None:
 
 def _trained(name: str) -> Path:
     """A model of this kind. It is trained once."""
-    model, (preset, *settings) = cache() / "models" / name, KINDS[name]
+    precision = "bfloat16" if rounding.pays() else "float32"
+    model, (preset, *settings) = cache() / "models" / f"{name}-{precision}", KINDS[name]
+    settings.append(f"training.precision={precision}")
     train, dev = (pairs()[1].given()[split].paths for split in ("train", "dev"))
     words = ["train", *train, "-o", model, "--dev", *dev, "--preset", preset, "--minutes", _MINUTES]
     subprocess.run(
