@@ -62,6 +62,10 @@ class Sequences:
         """The same on another device."""
         return Sequences(self.tokens.to(device), self.lengths.to(device))
 
+    def twice(self) -> Sequences:
+        """All of them, and then all of them again."""
+        return Sequences(self.tokens.repeat(2, 1), self.lengths.repeat(2))
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -82,6 +86,10 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
         return Batch(self.source.to(device), self.target.to(device))
+
+    def twice(self) -> Batch:
+        """All pairs, and then all of them again."""
+        return Batch(self.source.twice(), self.target.twice())
 
 
 @dataclass(frozen=True)
