@@ -50,7 +50,9 @@ class Request:
     exported: bool  # to CTranslate2
     lines: tuple[str, ...]
     single: bool  # one line at a time, as they come; else all at once
-    quicker: bool = False  # ours, with what is approximate: --prune, and --shortlist where there is one, else --int8
+    quicker: bool = (
+        False  # ours, with what is approximate: --prune, --shortlist where there is one, --int8 where it pays
+    )
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def _ours(request: Request) -> Iterator[Translate]:
     strategy = STRATEGIES["greedy" if request.beam == 1 else "beam"].of(options)
     directory = ModelDirectory.open(Path(request.model))
     shortlisted = request.quicker and (directory.path / shortlist.FILE).exists()
-    together = Together(shortlist=shortlisted, int8=request.quicker and not shortlisted and eight_bits.pays())
+    together = Together(shortlist=shortlisted, int8=request.quicker and eight_bits.pays())
     if request.workers == 1:
         torch.set_num_threads(available_cores())
     with workers.translator(

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.translation [MODEL ...] [--kind NAME ...] [--source FILE --reference FILE] [--rounds 3]
 
 Greedy and beam 5; all lines at once, and one line at a time in a running process. "quicker" is ours with what is approximate:
-``--prune``, and ``--shortlist`` where the model has a shortlist (those that are trained here get one), else ``--int8``, where the
-processor multiplies bytes. CTranslate2 comes in float32 and in int8, each with as many workers as there are cores and with one
+``--prune``, ``--shortlist`` where the model has a shortlist (those that are trained here get one), ``--int8`` where the processor
+multiplies bytes. CTranslate2 comes in float32 and in int8, each with as many workers as there are cores and with one
 whose operators share the cores, with MKL and without (CT2_USE_MKL): the best of these four is what we are held against, in the
 same rounds. Nobody is asked for log-probabilities. Useful work is counted as
 ``nmt_cli/bench/work.py`` says; the peak is that of matrix products in as many processes, in the same minute. Without a model one of
