@@ -220,7 +220,7 @@ def test_two_passes_are_twice_the_work_and_their_loss_is_timed() -> None:
     work = work_of(Subject.of("transformer-tiny", Drawn(), table).settings.model, Drawn().sizes)
     assert work is not None
     assert found.useful == pytest.approx(2 * work.training(found.read))
-    assert found.stages["loss"] > 0.01
+    assert found.stages["loss"] > 0.05
 
 
 def test_an_average_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nmt_cli.models.products import Array as Array  # of which it is made, for all that calculate by it
 from nmt_cli.models.products import Layout, Product, laid_out
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Function = Callable[[Any], Any]
 """(..., D) -> (..., D'), of tensors or of arrays"""
 

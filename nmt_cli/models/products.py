@@ -21,10 +21,11 @@ from torch.nn import functional
 
 Product = Callable[[Tensor], Tensor]
 """(..., D) -> (..., V)"""
+Array = np.ndarray[Any, np.dtype[Any]]
+"""Of NumPy"""
 Layout = Callable[[Tensor, Tensor | None], Product | None]
 """A large weight (V, D) and a bias (V,) -> x W^T + b; None where it cannot be laid out"""
 
-_Array = np.ndarray[Any, np.dtype[Any]]
 _ROWS = 256  # of which the packed layout should be good
 
 
@@ -77,7 +78,7 @@ class Packed:
         return laid_out(self._weight, self._bias) or partial(functional.linear, weight=self._weight, bias=self._bias)
 
     @cached_property
-    def _one(self) -> tuple[_Array, _Array]:
+    def _one(self) -> tuple[Array, Array]:
         return self._weight.t().contiguous().numpy(), self._bias.numpy()
 
     def __call__(self, values: Tensor) -> Tensor:

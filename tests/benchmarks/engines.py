@@ -50,9 +50,7 @@ class Request:
     exported: bool  # to CTranslate2
     lines: tuple[str, ...]
     single: bool  # one line at a time, as they come; else all at once
-    quicker: bool = (
-        False  # ours, with what is approximate: --prune, --shortlist where there is one, --int8 where it pays
-    )
+    quicker: bool = False  # ours, with --prune, --shortlist where there is one and --int8 where it pays
 
 
 @dataclass(frozen=True)
