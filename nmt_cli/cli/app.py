@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, type[TyperCommand]] = {
     "preprocess": CorpusCommand,
     "train": CorpusCommand,
     "average": CorpusCommand,
+    "diversify": TyperCommand,
     "translate": TyperCommand,
     "evaluate": TyperCommand,
     "score": TyperCommand,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from nmt_cli import console
 from nmt_cli.corpus.files import FILES
@@ -29,6 +30,19 @@ def check_reverse(back: ModelDirectory, model: ModelDirectory) -> None:
         raise ModelError(
             f"{back.path} must be {'-'.join(wanted)}, back from {model.path}, but is {'-'.join(found)}",
             f"nmt train corpus.{wanted[0]} corpus.{wanted[1]} -o back trains one",
+        )
+
+
+def check_direction(directory: ModelDirectory, languages: tuple[str, ...], corpus: Path) -> None:
+    """Raises ModelError where a translation model is for other ``languages`` than a ``corpus`` needs; warns where nothing tells."""
+    found = known(directory)
+    if found is None or {*languages} & {*FILES[directory.manifest.task].columns}:
+        unsaid = directory.path if found is None else corpus
+        console.warn(f"{directory.path} should translate text of {corpus}, but the languages of {unsaid} are not known")
+    elif not _same(found, languages):
+        raise ModelError(
+            f"{directory.path} must be {'-'.join(languages)} to translate text of {corpus}, but is {'-'.join(found)}",
+            "--forward names models of its direction, --reverse those of the other",
         )
 
 
