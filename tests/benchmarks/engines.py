@@ -4,7 +4,7 @@
 
 Each engine has a process of its own, since CTranslate2 reads in its environment which matrix products it takes, and since memory
 is that of a process. It translates once to be warm and once to be measured; tokenising and putting together are in the time. Both
-normalise lengths alike, but CTranslate2 stops at K finished hypotheses, where ours goes on while a better one can come. Linux only.
+normalise lengths alike, and stop a sentence at K finished hypotheses, which is CTranslate2's rule. Linux only.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from tests.benchmarks.contest import Unavailable
 
 _TOKENS = 4096  # of a batch of CTranslate2
 PRUNE = 1.5  # as the README advises
+_PATIENCE = 1.0  # times K hypotheses that have ended
 
 Translate = Callable[[Sequence[str]], list[str]]
 
@@ -104,7 +105,9 @@ def _most_memory() -> float:
 
 @contextmanager
 def _ours(request: Request) -> Iterator[Translate]:
-    options = SearchOptions(beam=request.beam, prune=PRUNE if request.quicker else None, weighed=False)
+    options = SearchOptions(
+        beam=request.beam, prune=PRUNE if request.quicker else None, patience=_PATIENCE, weighed=False
+    )
     strategy = STRATEGIES["greedy" if request.beam == 1 else "beam"].of(options)
     directory = ModelDirectory.open(Path(request.model))
     shortlisted = request.quicker and (directory.path / shortlist.FILE).exists()

@@ -2,7 +2,9 @@
 
     python -m tests.benchmarks.translation [MODEL ...] [--kind NAME ...] [--source FILE --reference FILE] [--rounds 3]
 
-Greedy and beam 5; all lines at once, and one line at a time in a running process. "quicker" is ours with what is approximate:
+Greedy and beam 5; all lines at once, and one line at a time in a running process. Both end the search of a sentence when five
+hypotheses have ended (``--patience 1``), which is CTranslate2's only rule; ours by itself goes on until nothing better can come.
+"quicker" is ours with what is approximate:
 ``--prune``, ``--shortlist`` where the model has a shortlist (those that are trained here get one), ``--int8`` where the processor
 multiplies bytes. CTranslate2 comes in float32 and in int8, each with as many workers as there are cores and with one
 whose operators share the cores, with MKL and without (CT2_USE_MKL): the best of these four is what we are held against, in the
