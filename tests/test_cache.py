@@ -20,6 +20,17 @@ def model(request: pytest.FixtureRequest) -> Any:
     return made
 
 
+@pytest.fixture(autouse=True)
+def memory_holds_no_numbers_until_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    new_empty = Tensor.new_empty
+
+    def nothing(like: Tensor, *shape: Any, **options: Any) -> Tensor:
+        made = new_empty(like, *shape, **options)
+        return made.fill_(torch.nan) if made.is_floating_point() else made
+
+    monkeypatch.setattr(Tensor, "new_empty", nothing)
+
+
 class Life:
     """A state, and beside it what each row has consumed: (sentence, tokens)."""
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from nmt_cli.models import arithmetic, eight_bits
-from nmt_cli.models.eight_bits import EIGHT_BITS, in_eight_bits
-from nmt_cli.models.products import EXACT, Layout, Packing, Product
+from nmt_cli.models.eight_bits import in_eight_bits
+from nmt_cli.models.packing import EIGHT_BITS, EXACT, Packing
+from nmt_cli.models.products import Layout, Product
 from tests.conftest import Nmt
 from tests.tiny import random_batch, random_model
 

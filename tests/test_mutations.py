@@ -18,11 +18,11 @@ from nmt_cli.models.arithmetic import Copies, Weights
 from nmt_cli.models.attention import MultiHeadAttention
 from nmt_cli.models.attention_decoder import AttentionState, AttentiveDecoder
 from nmt_cli.models.bahdanau import BahdanauDecoder
-from nmt_cli.models.cache import Slots
+from nmt_cli.models.cache import SlotPasts, Slots
 from nmt_cli.models.feeding import FeedingDecoder
 from nmt_cli.models.layers import Output
+from nmt_cli.models.packing import Packing
 from nmt_cli.models.positions import RotaryPositions
-from nmt_cli.models.products import Packing
 from nmt_cli.models.reading import BatchState
 from nmt_cli.models.recurrent_decoder import RecurrentState
 from nmt_cli.models.recurrent_encoder import RecurrentEncoder
@@ -435,6 +435,16 @@ def runs_over_padding(original: Any) -> Any:
 def runs_from_zero(original: Any) -> Any:
     """An SSRU forgets where it stood."""
     return lambda self, *read: original(replace(self, start=0 * self.start), *read)
+
+
+def no_room_beforehand(original: Any) -> Any:
+    """A cache begins with no slot that it could use. That alone is no mistake."""
+
+    def harmless(*args: Any) -> Slots:
+        slots: Slots = original(*args)
+        return replace(slots, keys=slots.keys[:, :, :0], values=slots.values[:, :, :0])
+
+    return harmless
 
 
 def no_room(original: Any) -> Any:
@@ -1013,7 +1023,7 @@ MUTATIONS = {
         ("long_lives_forget_nothing", "forced_decoding_agrees (greedy)", *BATCHED, *RETOLD, *REREAD),
     ),
     "growing loses a slot": Mutation(
-        wrap(Slots, "with_room", no_room),
+        both(wrap(SlotPasts, "begin", no_room_beforehand), wrap(Slots, "with_room", no_room)),
         ("steps_are_teacher_forcing", "prefixes_are_steps", "copies_do_not_disturb", *RETOLD),
         T,
     ),

@@ -10,7 +10,8 @@ from torch.nn import functional
 from nmt_cli.models import arithmetic
 from nmt_cli.models.arithmetic import Weights
 from nmt_cli.models.layers import Output, embedding_table
-from nmt_cli.models.products import EXACT, Packing, Product, laid_out, packed
+from nmt_cli.models.packing import EXACT, Packing
+from nmt_cli.models.products import Product, laid_out, packed
 from nmt_cli.text.tokenizer import EOS, UNK
 from tests.tiny import random_batch, random_model
 

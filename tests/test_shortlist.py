@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
-from nmt_cli.models.products import EXACT
+from nmt_cli.models.packing import EXACT
 from nmt_cli.models.shortlist import Candidates, Shortlist, Shortlisted, checked, tensors_of
 from nmt_cli.runs import shortlist as shortlists
 from nmt_cli.runs.directory import ModelDirectory

@@ -1,7 +1,8 @@
 """How fast a model translates: the engine's own search, with fresh weights, over sentences drawn by lot.
 
 What fresh weights say is nonsense, and has no end: each output becomes as long as its limit, which here is the length of its
-source. So as much is computed as a trained model computes, whose translations are about as long as what they translate.
+source. So as much is computed as a trained model computes, whose translations are about as long as what they translate;
+but of the logits of a trained model greedy search need not look at all (``sieve``): it is somewhat quicker than is said here.
 """
 
 from __future__ import annotations

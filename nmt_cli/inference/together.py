@@ -11,10 +11,9 @@ from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ConfigError, ModelError
-from nmt_cli.models.eight_bits import EIGHT_BITS
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.language_model import LanguageModel
-from nmt_cli.models.products import EXACT
+from nmt_cli.models.packing import EIGHT_BITS, EXACT
 from nmt_cli.models.shortlist import Shortlisted
 from nmt_cli.runs import shortlist
 from nmt_cli.runs.directory import ModelDirectory

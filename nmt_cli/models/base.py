@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_cli.corpus.batching import Batch, Sequences
-from nmt_cli.models.products import EXACT, Packing
+from nmt_cli.models.packing import EXACT, Packing
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 

@@ -64,17 +64,30 @@ class Slots:
         return replace(self, visible=self.visible[rows])._of(sentences)
 
     def _of(self, sentences: Tensor) -> Self:
-        return replace(self, keys=self.keys.index_select(1, sentences), values=self.values.index_select(1, sentences))
+        return replace(self, keys=self._those(self.keys, sentences), values=self._those(self.values, sentences))
+
+    def _those(self, held: Tensor, sentences: Tensor) -> Tensor:
+        """Of these ``sentences`` what is used, with the same room behind it."""
+        layers, _, room, width = held.shape
+        kept = held.new_empty(layers, len(sentences), room, width)
+        for old, new in zip(held[:, :, : self.used].unbind(0), kept[:, :, : self.used].unbind(0), strict=True):
+            torch.index_select(old, 0, sentences, out=new)
+        return kept
 
     def with_room(self, slots: int) -> Self:
         """The same with so many slots in use; what is new is seen by nobody."""
         visible = functional.pad(self.visible, (0, max(0, slots - self.used)))
-        if slots <= self.keys.shape[2]:
-            return replace(self, visible=visible)
-        room = (0, 0, 0, max(slots, 2 * self.used) - self.keys.shape[2])
-        return replace(
-            self, visible=visible, keys=functional.pad(self.keys, room), values=functional.pad(self.values, room)
-        )
+        return replace(self, visible=visible, keys=self._with(self.keys, slots), values=self._with(self.values, slots))
+
+    def _with(self, held: Tensor, slots: int) -> Tensor:
+        """What is not used yet may hold anything. What is new is zero: attention gives it no weight, yet reads it."""
+        layers, sentences, room, width = held.shape
+        if slots > room:
+            more = held.new_empty(layers, sentences, max(slots, 2 * self.used), width)
+            more[:, :, : self.used] = held[:, :, : self.used]
+            held = more
+        held[:, :, self.used : slots] = 0
+        return held
 
     def consume(self, rows: Rows, real: Tensor, turn: Turn) -> tuple[list[CachedSight], Self]:
         """What each layer sees while the rows consume tokens, ``real`` (N, P) of them, and the slots when it has written there.
@@ -123,9 +136,9 @@ class SlotPasts:
         return Sight(causal_bias(x.shape[1], x), turn)
 
     def begin(self, rows: Rows, layers: int, like: Tensor) -> Slots:
-        """No slots."""
-        empty = like.new_zeros(layers, rows.sentences, 0, self.width)
-        return Slots(torch.zeros(len(rows.sentence), 0, dtype=torch.bool, device=like.device), empty, empty)
+        """No slots, and room for a translation that is somewhat longer than the source."""
+        room = like.new_empty(2, layers, rows.sentences, filled(like.shape[1] + like.shape[1] // 4), self.width)
+        return Slots(torch.zeros(len(rows.sentence), 0, dtype=torch.bool, device=like.device), room[0], room[1])
 
     def begin_solo(self, layers: int, like: Tensor) -> SoloSlots:
         """No slots, for one sentence by itself."""

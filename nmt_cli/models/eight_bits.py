@@ -11,23 +11,37 @@ Zen 4: 300 rows of 128 x 10,000 take 3.3 ms instead of 7.5, of 256 x 1,024 and 1
 thirds of the time; 5 rows twice as long.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
-from nmt_cli.models.products import Packing, Product, laid_out, packed
+from nmt_cli.models.products import Product
 
 _MOST = 127
 _SIGN = 128  # the bit that the processor does not want on one of both sides: it takes q + 128 there
-_LEAST = 1e-30  # of a scale: a row of zeros stays one
+_LEAST = 1e-30  # of what is largest in a row: a row of zeros stays one
 
 
 def pays() -> bool:
-    """Whether this processor multiplies bytes, and this build of PyTorch knows how."""
+    """Whether this processor multiplies bytes, and this build of PyTorch knows how, without loss."""
     built = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     known = built and all(hasattr(torch.ops.onednn, name) for name in ("qlinear_prepack", "qlinear_pointwise"))
     # A later PyTorch may call it otherwise: then nothing is gained, and nothing is lost.
     supported = getattr(torch.cpu, "_is_vnni_supported", bool)
-    return known and bool(supported())
+    return known and bool(supported()) and _adds_up()
+
+
+@cache
+def _adds_up() -> bool:
+    """Where oneDNN was told to do without VNNI (``ONEDNN_MAX_CPU_ISA``) it adds in 16 bits, which the largest bytes do not fit."""
+    width = 64
+    layout = torch.ops.onednn.qlinear_prepack(torch.full((width, width), _MOST, dtype=torch.int8), None)
+    most, zeros = torch.full((width, width), 255, dtype=torch.uint8), torch.zeros(width, dtype=torch.int32)
+    found: Tensor = torch.ops.onednn.qlinear_pointwise(
+        most, 1.0, 0, layout, torch.ones(width), zeros, None, 1.0, 0, torch.float32, "none", [], ""
+    )
+    return bool((found == width * 255 * _MOST).all())
 
 
 def in_eight_bits(weight: Tensor, bias: Tensor | None) -> Product | None:
@@ -37,27 +51,35 @@ def in_eight_bits(weight: Tensor, bias: Tensor | None) -> Product | None:
     """
     if weight.dtype != torch.float32 or not pays():
         return None
-    scales = weight.abs().amax(1).div_(_MOST).clamp_(min=_LEAST)
-    layout = torch.ops.onednn.qlinear_prepack((weight / scales[:, None]).round_().to(torch.int8), None)
+    largest = _largest(weight)
+    layout, scales = torch.ops.onednn.qlinear_prepack(_whole(weight, largest), None), largest[:, 0] / _MOST
     zeros, multiply = torch.zeros(len(weight), dtype=torch.int32), torch.ops.onednn.qlinear_pointwise.default
 
     def read(values: Tensor) -> Tensor:
         rows = values.reshape(-1, values.shape[-1])
-        most = rows.abs().amax(1, keepdim=True).clamp_(min=_LEAST)
+        most = _largest(rows)
         # By way of int8: PyTorch turns floats into bytes without a sign one by one.
-        whole = (rows * (_MOST / most)).round_().to(torch.int8).view(torch.uint8).bitwise_xor_(_SIGN)
+        whole = _whole(rows, most).view(torch.uint8).bitwise_xor_(_SIGN)
         found: Tensor = multiply(
             whole, 1 / _MOST, _SIGN, layout, scales, zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
-        found *= most
-        if bias is not None:
-            found += bias
+        found = found.mul_(most) if bias is None else torch.addcmul(bias, found, most)
         return found.view(*values.shape[:-1], len(scales))
 
     return read
 
 
-EIGHT_BITS = Packing(
-    lambda weight, bias: in_eight_bits(weight, bias) or laid_out(weight, bias),
-    lambda weight, bias: in_eight_bits(weight, bias) or packed(weight, bias),
-)
+def as_read(rows: Tensor) -> Tensor:
+    """What is multiplied instead of rows (N, D), be they those of x or of W."""
+    largest = _largest(rows)
+    return _whole(rows, largest) * (largest / _MOST)
+
+
+def _largest(rows: Tensor) -> Tensor:
+    """(N, 1) of each row."""
+    return rows.abs().amax(1, keepdim=True).clamp_(min=_LEAST)
+
+
+def _whole(rows: Tensor, largest: Tensor) -> Tensor:
+    """As bytes with a sign."""
+    return (rows * (_MOST / largest)).round_().to(torch.int8)

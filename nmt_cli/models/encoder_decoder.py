@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.base import Carry, Decodable, Loss, Memory
 from nmt_cli.models.layers import Output, put_back, shifted
-from nmt_cli.models.products import EXACT, Packing
+from nmt_cli.models.packing import EXACT, Packing
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS

@@ -15,7 +15,7 @@ from nmt_cli.corpus.batching import Batch, Sequences, TextBatch
 from nmt_cli.models.base import Carry, Decodable, Loss, Memory
 from nmt_cli.models.encoder_decoder import Decoder
 from nmt_cli.models.layers import Output, put_back
-from nmt_cli.models.products import EXACT, Packing
+from nmt_cli.models.packing import EXACT, Packing
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.settings import Sizes

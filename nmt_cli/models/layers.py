@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,8 +12,9 @@ from torch.nn import functional
 from nmt_cli.models.agreement import agreement
 from nmt_cli.models.arithmetic import Arithmetic, Function
 from nmt_cli.models.losses import CHUNK, cross_entropy
-from nmt_cli.models.packing import Packable
-from nmt_cli.models.products import Packing, Product
+from nmt_cli.models.packing import Packable, Packing
+from nmt_cli.models.products import Product
+from nmt_cli.models.sieve import Highest
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import BOS, EOS
 
@@ -133,6 +135,7 @@ class Output(nn.Module):
         self.first = first
         self.register_buffer("columns", torch.arange(first, len(embedding)), persistent=False)
         self._product: Product | None = None
+        self._highest: Highest | None = None
 
     @property
     def weight(self) -> Tensor:
@@ -142,6 +145,7 @@ class Output(nn.Module):
     def pack(self, packing: Packing) -> None:
         """Prepare for reading alone: from now on the weights must stay as they are."""
         self._product = packing.output(self.weight.detach(), self.bias[self.first :].detach())
+        self._highest = packing.highest(self.embedding[EOS:].detach(), self.bias[EOS:].detach())
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(N, D) -> logits (N, V')"""
@@ -156,11 +160,13 @@ class Output(nn.Module):
 
     def scores(self, hidden: Tensor, attention: Callable[[], Tensor | None] = lambda: None) -> Scores:
         """What is thought of the token behind each hidden state (N, D)."""
-        logits, banned = self(hidden), EOS - self.first
+        banned = EOS - self.first
+        highest = self._highest and partial(self._highest, hidden)
+        logits = partial(self, hidden) if highest else self(hidden)  # which may be spared
         if banned == 0:
-            return Scores(logits, self.columns, attention)
-        all_of_them = Scores(logits, self.columns)
-        return Scores(logits[:, banned:], self.producible, attention, lambda: all_of_them.normaliser)
+            return Scores(logits, self.columns, attention, highest=highest)
+        every = Scores(logits, self.columns)
+        return Scores(lambda: every.logits[:, banned:], self.producible, attention, lambda: every.normaliser, highest)
 
     def of(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """(M,) the log-probability of each target (M,) behind its hidden state (M, D); -inf for what is no column."""

@@ -57,7 +57,7 @@ class Pasts(Protocol):
         ...
 
     def begin(self, rows: Rows, layers: int, like: Tensor) -> Past:
-        """Nothing consumed; type and device are those of ``like``."""
+        """Nothing consumed. Type and device are those of a memory (B, S, D) ``like``, and S is about how much there will be."""
         ...
 
     def begin_solo(self, layers: int, like: Tensor) -> SoloPast:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -90,17 +89,6 @@ class Packed:
             row = np.dot(values.detach().numpy(), columns)
             row += bias
         return torch.from_numpy(row)
-
-
-@dataclass(frozen=True)
-class Packing:
-    """How the weights of a model are packed for reading alone."""
-
-    layers: Layout  # large ones, where many rows are read
-    output: Callable[[Tensor, Tensor], Product]  # that of the output layer
-
-
-EXACT = Packing(laid_out, packed)
 
 
 def _packs(weight: Tensor) -> bool:

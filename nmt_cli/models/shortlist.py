@@ -20,7 +20,8 @@ from torch.nn import functional
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import Output
-from nmt_cli.models.products import EXACT, Packing, Product
+from nmt_cli.models.packing import EXACT, Packing
+from nmt_cli.models.products import Product
 from nmt_cli.scoring.rows import Rows
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores

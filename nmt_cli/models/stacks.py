@@ -22,10 +22,9 @@ from nmt_cli.models.attention import MultiHeadAttention, Sight, memory_bias
 from nmt_cli.models.base import Memory
 from nmt_cli.models.encoder_decoder import Decoder, Encoder
 from nmt_cli.models.layers import Dropout
-from nmt_cli.models.packing import Packable
+from nmt_cli.models.packing import Packable, Packing
 from nmt_cli.models.past import Pasts, Remembered
 from nmt_cli.models.positions import Positions
-from nmt_cli.models.products import Packing
 from nmt_cli.models.reading import PackedReader, Reading, TransformerState
 from nmt_cli.models.residual import Residual
 from nmt_cli.models.solo import SoloEmbedding, SoloReading

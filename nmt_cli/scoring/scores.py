@@ -18,24 +18,35 @@ _MODEST = 16.0
 
 
 class Scores:
-    """Raw form: the normaliser and the attention are computed when asked for."""
+    """Raw form: logits, the normaliser and the attention are computed when asked for."""
 
     def __init__(
         self,
-        logits: Tensor,
+        logits: Tensor | Callable[[], Tensor],
         columns: Tensor,
         attention: Callable[[], Tensor | None] = lambda: None,
         normaliser: Callable[[], Tensor] | None = None,
+        highest: Callable[[], tuple[Tensor, Tensor] | None] | None = None,
     ) -> None:
-        """``logits`` (N, V'); ``columns`` (V',) the ids they stand for, ascending; ``attention`` () -> (N, S).
+        """``logits`` (N, V'), or what computes them; ``columns`` (V',) the ids they stand for, ascending.
+
+        ``attention`` () -> (N, S).
 
         ``normaliser`` () -> (N, 1) where it is not that of these logits: whoever bans a token hands on the one he got, since what
         is left does not become more probable by it; and what is already a log-probability has the normaliser 0.
+
+        ``highest`` () -> (N,) the highest logits and (N,) their places, where they are found without all the others; else None.
         """
-        self.logits = logits  # (N, V')
+        self._logits = logits
         self.columns = columns
         self._attention = attention
         self._normaliser = normaliser
+        self._highest = highest
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """(N, V')"""
+        return self._logits if isinstance(self._logits, Tensor) else self._logits()
 
     @cached_property
     def most(self) -> Tensor:
@@ -66,8 +77,13 @@ class Scores:
 
     def highest(self) -> tuple[Tensor, Tensor]:
         """The best token of each row, an id (N,), behind its raw score (N,): to find it, no normaliser is needed."""
-        values, places = self._top(1)
-        return values[:, 0], self.columns[places[:, 0]]
+        found = None
+        if self._highest is not None and "logits" not in vars(self):  # once they are there, looking is quicker
+            found = self._highest()
+        if found is None:
+            values, places = self._top(1)
+            found = values[:, 0], places[:, 0]
+        return found[0], self.columns[found[1]]
 
     def _top(self, k: int) -> tuple[Tensor, Tensor]:
         """The ``k`` highest logits of each row and their places; the first is what the normaliser looks for."""
