@@ -124,6 +124,14 @@ def test_where_all_are_alike_none_is_said_and_soon_none_is_looked_for() -> None:
     assert alike._in_vain == sieve._PATIENCE
 
 
+def test_patience_is_for_times_in_a_row() -> None:
+    made, clear, unclear = Sieve(torch.eye(64), torch.zeros(64)), torch.eye(64)[:12], torch.ones(12, 64)
+    for _ in range(3):
+        for _ in range(sieve._PATIENCE - 1):
+            assert made.highest(unclear) is None
+        assert made.highest(clear) is not None
+
+
 def test_where_it_does_not_pay_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     (weight, bias), values = twins(300, 32, 1), drawn(20, 32, 2)
     assert sieve.sieve(weight, bias) is not None
@@ -140,7 +148,7 @@ def test_where_it_does_not_pay_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_gradients_are_no_obstacle() -> None:
     (weight, bias), values = twins(300, 32, 1), drawn(20, 32, 2)
-    wanted, found = (Sieve(weight, bias).highest(given) for given in (values, values.requires_grad_()))
+    wanted, found = (Sieve(weight, bias).highest(given) for given in (values.clone(), values.requires_grad_()))
     assert wanted is not None
     assert found is not None
     assert torch.equal(wanted[1], found[1])

@@ -10,7 +10,7 @@ what all of them agree in; what several of them say alike therefore counts as of
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class Diversification:
     force: bool = False  # replace the prepared corpus that is there
 
     def __post_init__(self) -> None:
-        """Raises ConfigError where no model is named."""
+        """Raises ConfigError where no model is named, and where what is read would be lost."""
         if not self.forward and not self.reverse:
             raise ConfigError(
                 "nmt diversify must be told which models translate, by --forward or --reverse, but is told of none",
@@ -69,12 +69,8 @@ class Way:
 
     model: ModelDirectory
     search: Search
-    read: str
-    writes_target: bool
-
-    def pair(self, text: str, translation: str) -> tuple[str, str]:
-        """(source, target)"""
-        return (text, translation) if self.writes_target else (translation, text)
+    read: str  # the column
+    pair: Callable[[str, str], tuple[str, str]]  # what was read, and what the model makes of it -> (source, target)
 
 
 def run(wanted: Diversification) -> None:
@@ -111,16 +107,24 @@ def run(wanted: Diversification) -> None:
 
 
 def _ways(wanted: Diversification, corpus: PreparedCorpus) -> Iterator[Way]:
-    for paths, languages, read, writes_target in (
-        (wanted.forward, corpus.languages, "source", True),
-        (wanted.reverse, corpus.languages[::-1], "target", False),
+    for paths, languages, read, pair in (
+        (wanted.forward, corpus.languages, "source", _forward),
+        (wanted.reverse, corpus.languages[::-1], "target", _back),
     ):
         for path in paths:
             directory = ModelDirectory.open(path).of_task("translate", "a translation model")
             check_direction(directory, languages, corpus.folder)
             search = Choice(typed={} if wanted.beam is None else {"beam": wanted.beam}).strategy(directory)
             Engine.open(directory, search)  # a damaged model is no surprise after hours of the others
-            yield Way(directory, search, read, writes_target)
+            yield Way(directory, search, read, pair)
+
+
+def _forward(text: str, translation: str) -> tuple[str, str]:
+    return text, translation
+
+
+def _back(text: str, translation: str) -> tuple[str, str]:
+    return translation, text
 
 
 def _pairs(split: Dataset) -> Iterator[tuple[str, str]]:
@@ -129,7 +133,7 @@ def _pairs(split: Dataset) -> Iterator[tuple[str, str]]:
 
 
 def _translated(way: Way, column: Column, wanted: int | None) -> Generator[tuple[str, str], None, None]:
-    """Each line with what the model makes of it, but for what is empty, loops, or is far too long or too short."""
+    """Each line with what the model makes of it, but for what is empty, or doubtful."""
     left_out: Counter[str] = Counter()
     lines = (Line(column.text(row)) for row in range(len(column)))
     with workers.translator(way.model, way.search, lines=len(column), wanted=wanted) as translator:

@@ -29,7 +29,7 @@ LARGE = 2**19
 _MANY = 16
 """Candidates of a row, on average, with which all logits are quicker."""
 _PATIENCE = 10
-"""Times that candidates were many: then nothing else is expected of the model any more."""
+"""Times in a row that candidates were many: then nothing else is expected of the model any more."""
 _ROUNDED = 1e-5
 """What float32 rounds off in sums of products, beside the product of the norms."""
 
@@ -49,7 +49,7 @@ class Sieve:
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         self._weight = weight
         self._bias = bias
-        self._in_vain = 0  # how often it was asked and knew nothing
+        self._in_vain = 0  # how often in a row it was asked and knew nothing
 
     @cached_property
     def _rough(self) -> Product | None:
@@ -73,6 +73,7 @@ class Sieve:
         if len(rows) > _MANY * len(values):
             self._in_vain += 1
             return None
+        self._in_vain = 0
         exact = (values[rows] * self._weight[places]).sum(1) + self._bias[places]
         logits = values.new_full((len(values),), math.nan).scatter_reduce_(0, rows, exact, "amax", include_self=False)
         highest = exact == logits[rows]

@@ -30,7 +30,7 @@ class Scores:
     ) -> None:
         """``logits`` (N, V'), or what computes them; ``columns`` (V',) the ids they stand for, ascending.
 
-        ``attention`` () -> (N, S).
+        ``attention`` () -> (N, S) weights over the source.
 
         ``normaliser`` () -> (N, 1) where it is not that of these logits: whoever bans a token hands on the one he got, since what
         is left does not become more probable by it; and what is already a log-probability has the normaliser 0.

@@ -4,7 +4,7 @@
 
 Each engine has a process of its own, since CTranslate2 reads in its environment which matrix products it takes, and since memory
 is that of a process. It translates once to be warm and once to be measured; tokenising and putting together are in the time. Both
-normalise lengths alike, and stop a sentence at K finished hypotheses, which is CTranslate2's rule. Linux only.
+normalise lengths alike, and stop a sentence at K finished hypotheses, as CTranslate2 does by itself. Linux only.
 """
 
 from __future__ import annotations
