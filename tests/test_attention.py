@@ -112,10 +112,11 @@ def test_dropout_acts_on_the_weights_in_training_alone() -> None:
 
 
 def test_rows_look_at_what_their_sentence_has(attention: MultiHeadAttention) -> None:
-    """Three of the first sentence, none of the second, one of the third: as if each had a copy."""
-    owner, query, looked_at = torch.tensor([0, 0, 0, 2]), values(4, T, D), values(B, S, D)
+    """Three of the first sentence, one of each other: as if each had a copy."""
+    owner = torch.tensor([0, 0, *range(B)])
+    query, looked_at = values(len(owner), T, D), values(B, S, D)
     with torch.no_grad():
-        sight = RowsSight(memory_bias(MASK, query.dtype), rows=Rows.of(owner, B))
+        sight = RowsSight(memory_bias(MASK, query.dtype), rows=Rows.of(owner))
         keys, found_values = attention.remember(looked_at)
         found = attention.eval()(query, keys, found_values, sight)
         weights = sight.unfold(attention.weights(query, keys, sight).transpose(1, 2))

@@ -9,6 +9,7 @@ from torch import Tensor
 from nmt_cli.corpus.batching import Batch, Sequences
 from nmt_cli.models.cache import Slots
 from nmt_cli.models.lanes import LANES, filled
+from nmt_cli.scoring.rows import closing_up
 from tests.tiny import TINY, VOCABULARY, random_batch, random_model
 
 
@@ -140,16 +141,20 @@ def test_one_survivor_takes_everything(model: Any) -> None:
 
 @torch.no_grad()
 def test_sentences_leave_one_by_one(model: Any) -> None:
-    """So many that their places stay empty for a while."""
+    """The last takes the place of whoever leaves, or all move up, or they change places."""
     count = 20
     life = Life(model, random_batch(count, seed=9).source, 9)
-    gaps = 0
-    for leaver in torch.randperm(count, generator=life.draw).tolist()[1:]:
+    for turn, leaver in enumerate(torch.randperm(count, generator=life.draw).tolist()[1:]):
         life.beam(2)
-        life.go_on(life.rows_of(set(range(count)) - {leaver} & {sentence for sentence, _ in life.past}))
-        gaps += life.state.rows.sentences > len({sentence for sentence, _ in life.past})
+        left = life.rows_of(set(range(count)) - {leaver})
+        if turn % 3 == 0:
+            order, _ = closing_up(life.state.rows.sentence[torch.tensor(left)])
+            left = [left[row] for row in order.tolist()]
+        if turn % 3 == 1:
+            left = left[::-1]
+        life.go_on(left)
+        assert life.state.rows.sentences == count - turn - 1
         life.step()
-    assert gaps
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
 from nmt_cli.inference import diversification
-from nmt_cli.inference.translator import Candidate, Translation, Translator
+from nmt_cli.inference.translator import Candidate, Line, Translation, Translator
 from nmt_cli.runs.vocabulary import Vocabulary
 from tests.conftest import Made, Nmt, brief, run_nmt
 
@@ -109,6 +110,60 @@ def test_what_nobody_should_learn_from_is_left_out(
     assert "left out: empty" in result.stderr
     assert "left out: repetition" in result.stderr
     assert "left out: length" in result.stderr
+
+
+def test_what_is_translated_is_kept_when_it_is_interrupted(
+    prepared: Path, trained: Path, back: Path, nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command goes on, and makes of it what it would have made at once; another one takes nothing of it."""
+    monkeypatch.setattr(diversification, "_DOUBTFUL", set())
+    read: list[str] = []
+    stream, count = Translator.stream, len(PreparedCorpus.open(prepared).train)
+    most = count + 20
+
+    def until_interrupted(self: Translator, lines: Iterable[Line]) -> Iterator[Translation]:
+        for translation in stream(self, lines):
+            if len(read) == most:
+                raise KeyboardInterrupt
+            read.append(translation.source)
+            yield translation
+
+    monkeypatch.setattr(Translator, "stream", until_interrupted)
+    new, whole = tmp_path / "diverse", tmp_path / "whole"
+    words = ("--forward", trained, "--reverse", back, "--beam", 2, "--workers", 1)
+    result = nmt("diversify", prepared, *words, "-o", new)
+    kept = tmp_path / ".diverse.drafts"
+    assert (result.exit_code, len(read)) == (130, most)
+    assert f"{most} translations kept in {kept}: the same command goes on with them" in result.stderr
+    assert not new.exists()
+    unfinished = min(kept.iterdir(), key=lambda path: path.stat().st_size)
+    with open(unfinished, "ab") as file:
+        file.write(b"\tcut o")  # as by a power cut
+    most = -1  # nobody interrupts any more
+    other = nmt("diversify", prepared, *words, "--prune", 0.1, "-o", whole)
+    assert (other.exit_code, len(read)) == (0, most_read := count + 20 + 2 * count)
+    result = nmt("diversify", prepared, *words, "-o", new)
+    assert result.exit_code == 0, result.stderr
+    assert len(read) == most_read + count - 20
+    assert f"{trained}: goes on behind {count} translations" in result.stderr
+    assert f"{back}: goes on behind 20 translations" in result.stderr
+    assert nmt("diversify", prepared, *words, "-o", whole, "--force").exit_code == 0
+    assert PreparedCorpus.open(new).checksum == PreparedCorpus.open(whole).checksum
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["diverse", "whole"]
+
+
+def test_an_interruption_before_the_first_leaves_nothing(
+    prepared: Path, trained: Path, nmt: Nmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> Iterator[Translation]:
+        yield from ()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Translator, "stream", interrupted)
+    folder = tmp_path / "some" / "where"
+    result = nmt("diversify", prepared, "--forward", trained, "--workers", 1, "-o", folder)
+    assert result.exit_code == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_is_a_corpus_like_any_other(

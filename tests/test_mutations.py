@@ -32,7 +32,7 @@ from nmt_cli.models.solo_cache import SoloSlots
 from nmt_cli.models.solo_cells import SoloCells, SoloRecurrence
 from nmt_cli.models.ssru_cells import Cells, Resumed
 from nmt_cli.models.stacks import Embedding, TransformerDecoder
-from nmt_cli.scoring.rows import Rows
+from nmt_cli.scoring.rows import Closing, Rows
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search import ancestral, beam, constrained, exact, noise, stochastic, stopping
 from nmt_cli.search.ancestral import Greedy
@@ -199,6 +199,11 @@ def both(*patches: Callable[[Patch], None]) -> Callable[[Patch], None]:
     return apply
 
 
+def recurrent(name: str, made: Callable[[Any], Any]) -> Callable[[Patch], None]:
+    """Of the states of recurrent decoders: of those that look at a memory, too."""
+    return both(wrap(RecurrentState, name, made), wrap(AttentionState, name, made))
+
+
 # Masks
 
 
@@ -288,8 +293,8 @@ def the_first_stay(original: Any) -> Any:
     """``Rows.go_on`` closes up the first sentences, whichever are left."""
 
     def mutant(self: Rows, rows: Tensor) -> Any:
-        layout, sentences = original(self, rows)
-        return layout, None if sentences is None else torch.arange(len(sentences))
+        layout, closing = original(self, rows)
+        return layout, None if closing is None else Closing.of(torch.arange(len(closing.kept)))
 
     return mutant
 
@@ -298,13 +303,17 @@ def memory_stays(original: Any) -> Any:
     """The rows move; the memory of the first sentences is kept, whichever leave."""
 
     def mutant(self: Any, rows: Tensor) -> Any:
+        if isinstance(self, AttentionState):
+            memory = self.memory.of(torch.arange(self.rows.sentences))  # what closes up is written over
+            moved = original(self, rows)
+            return replace(moved, memory=memory.of(torch.arange(moved.rows.sentences)))
+        held, bias = [[(keys.clone(), values.clone()) for keys, values in layer] for layer in self.remembered], None
+        if self.memory_bias is not None:
+            bias = self.memory_bias.clone()
         moved = original(self, rows)
         count = moved.rows.sentences
-        if isinstance(self, AttentionState):
-            return replace(moved, memory=self.memory.of(torch.arange(count)))
-        remembered = [[(keys[:count], values[:count]) for keys, values in layer] for layer in self.remembered]
-        bias = None if self.memory_bias is None else self.memory_bias[:count]
-        return replace(moved, remembered=remembered, memory_bias=bias)
+        remembered = [[(keys[:count], values[:count]) for keys, values in layer] for layer in held]
+        return replace(moved, remembered=remembered, memory_bias=None if bias is None else bias[:count])
 
     return mutant
 
@@ -312,10 +321,11 @@ def memory_stays(original: Any) -> Any:
 def cache_stays(original: Any) -> Any:
     """All is moved but the keys and values of what was consumed."""
 
-    def mutant(self: Slots, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Slots:
-        moved: Slots = original(self, rows, layout, sentences)
+    def mutant(self: Slots, rows: Tensor, layout: Rows, those: Closing | Tensor | None) -> Slots:
         count = layout.sentences
-        return replace(moved, keys=self.keys[:, :count].clone(), values=self.values[:, :count].clone())
+        keys, values = self.keys[:, :count].clone(), self.values[:, :count].clone()
+        moved: Slots = original(self, rows, layout, those)
+        return replace(moved, keys=keys, values=values)
 
     return mutant
 
@@ -939,22 +949,22 @@ MUTATIONS = {
         BATCHED,
     ),
     "reorder does nothing": Mutation(
-        both(wrap(BatchState, "reorder", stays), wrap(RecurrentState, "reorder", stays)),
+        both(wrap(BatchState, "reorder", stays), recurrent("reorder", stays)),
         ("reorder_commutes", "long_lives_forget_nothing", *RETOLD),
     ),
     "reorder is off by a row": Mutation(
-        both(wrap(BatchState, "reorder", one_further), wrap(RecurrentState, "reorder", one_further)),
+        both(wrap(BatchState, "reorder", one_further), recurrent("reorder", one_further)),
         ("reorder_commutes", *RETOLD),
     ),
-    "h stays behind": Mutation(wrap(RecurrentState, "reorder", some_stay("h")), ("reorder_commutes", *RETOLD), R),
-    "c stays behind": Mutation(wrap(RecurrentState, "reorder", some_stay("c")), ("reorder_commutes", *RETOLD), R),
+    "h stays behind": Mutation(recurrent("reorder", some_stay("h")), ("reorder_commutes", *RETOLD), R),
+    "c stays behind": Mutation(recurrent("reorder", some_stay("c")), ("reorder_commutes", *RETOLD), R),
     "reorder does nothing to the other recurrent models": Mutation(
-        wrap(RecurrentState, "reorder", stays),
+        recurrent("reorder", stays),
         ("reorder_commutes", "long_lives_forget_nothing", *RETOLD),
         (*BOTTLENECK, *BAHDANAU, *FEEDING),
     ),
     "the state of a GRU stays behind": Mutation(
-        wrap(RecurrentState, "reorder", some_stay("h")), ("reorder_commutes", *RETOLD), BAHDANAU
+        recurrent("reorder", some_stay("h")), ("reorder_commutes", *RETOLD), BAHDANAU
     ),
     "what input feeding reads stays behind": Mutation(
         wrap(AttentionState, "reorder", hidden_stays), ("reorder_commutes", *RETOLD), FEEDING
@@ -978,7 +988,7 @@ MUTATIONS = {
         wrap(alignment, "bias_of", mask_off(2)), BATCHED, (*BAHDANAU, *FEEDING)
     ),
     "sentences leave, the memory that loops look at does not": Mutation(
-        wrap(RecurrentState, "select", memory_stays), ("copies_do_not_disturb",), (*BAHDANAU, *FEEDING)
+        wrap(AttentionState, "select", memory_stays), ("copies_do_not_disturb",), (*BAHDANAU, *FEEDING)
     ),
     "a tanh RNN runs over padding": Mutation(
         wrap(cells.Cell, "forward", without_mask), (*BATCHED, "prefixes_are_steps"), BOTTLENECK
@@ -994,7 +1004,7 @@ MUTATIONS = {
     ),
     "sentences leave, their memory does not": Mutation(
         both(
-            *(wrap(kind, name, memory_stays) for kind in (BatchState, RecurrentState) for name in ("select", "reorder"))
+            *(wrap(kind, name, memory_stays) for kind in (BatchState, AttentionState) for name in ("select", "reorder"))
         ),
         (
             "copies_do_not_disturb",

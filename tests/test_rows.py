@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_cli.scoring.rows import Rows
+from nmt_cli.scoring.rows import Rows, closing_up
 
 held = settings(deadline=None, derandomize=True, max_examples=150)
 counts_of_rows = st.one_of(
@@ -78,33 +78,64 @@ def test_pick_anything(data: st.DataObject, counts: list[int]) -> None:
 
 
 @held
-@given(st.data(), st.lists(st.integers(1, 4), min_size=1, max_size=20))
-def test_going_on(data: st.DataObject, counts: list[int]) -> None:
-    """What a search does: some of its rows each time, several times. Few who have left are kept, many are not."""
+@given(st.data(), st.lists(st.integers(1, 4), min_size=1, max_size=20), st.booleans())
+def test_going_on(data: st.DataObject, counts: list[int], ordered: bool) -> None:
+    """What a search does: some of its rows each time, several times; sentences in their order, or in another."""
     rows = layout(counts)
     names = torch.arange(len(counts))  # which sentence each is
     for _ in range(4):
         owners = names[rows.sentence].tolist()
-        chosen = sorted(data.draw(st.lists(st.integers(0, len(owners) - 1), min_size=1, max_size=30)))
-        after, kept = rows.go_on(torch.tensor(chosen))
-        names = names if kept is None else names[kept]
+        places = {name: place for place, name in enumerate(names.tolist())}
+        chosen = data.draw(st.lists(st.integers(0, len(owners) - 1), min_size=1, max_size=30))
+        order = list(dict.fromkeys(owners[row] for row in chosen))
+        chosen.sort(key=lambda row: places[owners[row]] if ordered else order.index(owners[row]))
+        after, closing = rows.go_on(torch.tensor(chosen))
+        held = names.clone()
+        names = names if closing is None else names[closing.kept]
         wanted = [owners[row] for row in chosen]
+        assert names.tolist() == list(dict.fromkeys(wanted))
         assert names[after.sentence].tolist() == wanted
-        assert after.sentences == len(names)
-        assert after.width == max(wanted.count(owner) for owner in wanted)
-        assert len(names) - len(set(wanted)) < max(1, len(names) / 8)
+        assert (after.sentences, after.width) == (len(names), max(wanted.count(owner) for owner in wanted))
         assert slots(after) == [wanted[:place].count(owner) for place, owner in enumerate(wanted)]
-        values = torch.arange(1, len(wanted) + 1)
-        folded = after.fold(values).tolist()
-        assert [[value for value in row if value] for row in folded] == [
-            [place + 1 for place, owner in enumerate(wanted) if owner == name] for name in names.tolist()
-        ]
+        if closing is not None:
+            assert closing.moving.tolist() == [at for at, name in enumerate(names) if places[int(name)] != at]
+            inside = closing.within(held)
+            assert inside.tolist() == names.tolist()
+            assert inside.data_ptr() == held.data_ptr()
         rows = after
 
 
-def test_sentences_that_change_places_do_not_go_on() -> None:
-    with pytest.raises(ValueError, match="order"):
-        layout([2, 1]).go_on(torch.tensor([2, 0]))
+def test_rows_that_stay_keep_their_layout() -> None:
+    rows = layout([2, 3, 1])
+    assert rows.go_on(torch.arange(6)) == (rows, None)
+    after, closing = rows.go_on(torch.tensor([1, 2, 4, 5, 5]))  # another number of rows, all sentences in their places
+    assert closing is None
+    assert after.sentence.tolist() == [0, 1, 1, 2, 2]
+
+
+def test_rows_of_a_sentence_stay_together() -> None:
+    rows = layout([2, 1])
+    with pytest.raises(ValueError, match="together"):
+        rows.go_on(torch.tensor([0, 2, 1]))
+
+
+@held
+@given(st.data(), st.lists(st.integers(1, 4), min_size=1, max_size=20))
+def test_closing_up(data: st.DataObject, counts: list[int]) -> None:
+    """Rows go on together and in their order, and no more sentences move than have left."""
+    sentence = layout(counts).sentence
+    left = sorted(data.draw(st.sets(st.integers(0, len(sentence) - 1), min_size=1)))
+    owners = sentence[left].tolist()
+    order, placed = closing_up(torch.tensor(owners))
+    assert sorted(order.tolist()) == list(range(len(owners)))
+    new = dict(zip([owners[row] for row in order], placed.tolist(), strict=True))
+    assert sorted(new.values()) == list(range(len(new)))
+    assert placed.tolist() == sorted(new[owner] for owner in owners)
+    for owner in new:
+        of_one = [row for row in order.tolist() if owners[row] == owner]
+        assert of_one == sorted(of_one)
+    moved = [owner for owner, place in new.items() if owner != place]
+    assert len(moved) <= max(owners) + 1 - len(new)  # those behind the last need nobody
 
 
 def test_one_each() -> None:

@@ -156,12 +156,12 @@ def test_with_every_candidate_it_is_the_model() -> None:
 def test_candidates_score_as_the_output_layer_does(size: int) -> None:
     """And what is none is impossible; of a sentence alone nothing else is a column."""
     model, source = random_model("transformer", seed=4), random_batch(size, seed=5).source
-    owner = torch.tensor([0, 0, size - 1])
+    owner = torch.tensor([0, 0, *range(size)])
     chosen = random_shortlist()[0].of(source)
     with torch.no_grad():
         candidates = Candidates.of(chosen, model.output, EXACT)
-        hidden = torch.randn(3, model.output.embedding.shape[1], dtype=torch.float64)
-        found, all_of_them = candidates.logits(hidden, Rows.of(owner, size)), model.output(hidden)
+        hidden = torch.randn(len(owner), model.output.embedding.shape[1], dtype=torch.float64)
+        found, all_of_them = candidates.logits(hidden, Rows.of(owner)), model.output(hidden)
     assert candidates.ids.tolist() == torch.nonzero(chosen.any(0))[:, 0].tolist()
     for row, sentence in enumerate(owner.tolist()):
         real = chosen[sentence, candidates.ids]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nmt_cli.cli.options import WorkersOption
+from nmt_cli.cli.searching import SearchTyped
 
 
 def diversify(
@@ -24,6 +25,13 @@ def diversify(
     beam: Annotated[
         int | None, typer.Option(help="Width of the beam that translates; without: as the settings of each model say.")
     ] = None,
+    prune: Annotated[
+        float | None,
+        typer.Option(metavar="NATS", help="An approximation, quicker: see nmt translate --help."),
+    ] = None,
+    int8: Annotated[
+        bool | None, typer.Option("--int8", help="An approximation, quicker: see nmt translate --help.")
+    ] = None,
     workers: WorkersOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the prepared corpus DIR if it exists.")] = False,
 ) -> None:
@@ -31,9 +39,11 @@ def diversify(
 
     For small corpora: data diversification (Nguyen et al. 2020), best by models of both directions that were trained on the same
     lines. What is empty, loops, loses sentences, or is far too long or too short is left out; dev and test stay as they are.
+    Interrupted, it keeps what is translated, and the same command goes on.
 
     nmt diversify prepared --forward model --reverse back -o diverse
     """
     from nmt_cli.inference.diversification import Diversification, run
 
-    run(Diversification(corpus, output, tuple(forward or ()), tuple(reverse or ()), beam, workers, force))
+    choice = SearchTyped(beam=beam, prune=prune, int8=int8).choice()
+    run(Diversification(corpus, output, tuple(forward or ()), tuple(reverse or ()), choice, workers, force))

@@ -5,14 +5,19 @@
 Models translate what they have learnt from, and a new one learns from all of it; no other text is needed. Each of them writes
 otherwise than people did, and otherwise than the others, so that what the new one learns is less the wording of a pair and more
 what all of them agree in; what several of them say alike therefore counts as often as they say it. Dev and test stay as they are.
+
+That takes hours where there is much text: what is translated is kept beside the output until it is there, and the same command
+goes on with it.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,12 +29,16 @@ from nmt_cli.corpus.staging import made, named
 from nmt_cli.errors import ConfigError, DataError
 from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
+from nmt_cli.inference.draft import Draft
 from nmt_cli.inference.flags import LENGTH, LOST_SENTENCE, REPETITION
+from nmt_cli.inference.together import Together
 from nmt_cli.inference.translator import Engine, Line, Translation
-from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.directory import WEIGHTS, ModelDirectory
 from nmt_cli.runs.languages import check_direction
+from nmt_cli.runs.origin import Origin
 from nmt_cli.search.base import Search
 from nmt_cli.text.normalize import normalize
+from nmt_cli.version import __version__
 
 _DOUBTFUL = {LENGTH, LOST_SENTENCE, REPETITION}
 """Flags of what nobody should learn from."""
@@ -44,7 +53,7 @@ class Diversification:
     output: Path
     forward: tuple[Path, ...] = ()  # models of the direction of the corpus
     reverse: tuple[Path, ...] = ()  # and of the other
-    beam: int | None = None  # None: as the settings of each model say
+    choice: Choice = field(default_factory=Choice)  # how each of them translates
     workers: int | None = None
     force: bool = False  # replace the prepared corpus that is there
 
@@ -69,8 +78,14 @@ class Way:
 
     model: ModelDirectory
     search: Search
-    read: str  # the column
+    together: Together
+    column: Column  # what is read
     pair: Callable[[str, str], tuple[str, str]]  # what was read, and what the model makes of it -> (source, target)
+
+    def draft(self, folder: Path, text: str) -> Draft:
+        """Where what it makes of the column is kept; ``text`` says which corpus and column that is."""
+        weights = Origin.of(self.model.path / WEIGHTS).checksum
+        return Draft.of(folder, __version__, text, weights, repr(self.search), repr(self.together))
 
 
 def run(wanted: Diversification) -> None:
@@ -89,21 +104,43 @@ def run(wanted: Diversification) -> None:
         )
     check_output(wanted.output, wanted.force)
     ways, place = list(_ways(wanted, corpus)), wanted.output.parent
-    with made(place), TemporaryDirectory(dir=place, prefix=".diverse.") as workspace, named(wanted.output):
-        sides = {
-            name: (Path(workspace) / f"{name}.source", Path(workspace) / f"{name}.target")
-            for name in ("train", "dev", "test")
-        }
-        for split, files in zip((corpus.train, corpus.dev, corpus.test), sides.values(), strict=True):
-            _append(_pairs(split), files)
-        for way in ways:
-            with closing(_translated(way, corpus.train[way.read], wanted.workers)) as pairs:
-                _append(pairs, sides["train"])
-        train, dev, test = map(PairFiles, sides.values())
-        inputs = Inputs(train, dev, test, corpus.languages)
-        report = prepare(inputs, wanted.output, corpus.settings, tokenizer=corpus.tokenizer)
+    with made(place), named(wanted.output), _drafts(wanted, corpus, ways) as drafts:
+        for way, draft in zip(ways, drafts, strict=True):
+            _translate(way, draft, wanted.workers)
+        with TemporaryDirectory(dir=place, prefix=".diverse.") as workspace:
+            train, dev, test = (
+                _written(pairs, Path(workspace) / name)
+                for name, pairs in (
+                    ("train", chain(_pairs(corpus.train), *map(_kept, ways, drafts))),
+                    ("dev", _pairs(corpus.dev)),
+                    ("test", _pairs(corpus.test)),
+                )
+            )
+            inputs = Inputs(train, dev, test, corpus.languages)
+            report = prepare(inputs, wanted.output, corpus.settings, tokenizer=corpus.tokenizer)
     console.show(console.table(["", f"{report.noun}s"], report.rows()))
     console.say(f"next: nmt train {wanted.output} -o model")
+
+
+@contextmanager
+def _drafts(wanted: Diversification, corpus: PreparedCorpus, ways: Sequence[Way]) -> Iterator[list[Draft]]:
+    """One for each model; when all has ended well they are taken away, and where nothing has been translated."""
+    folder = wanted.output.with_name(f".{wanted.output.name}.drafts")
+    folder.mkdir(exist_ok=True)
+    drafts = [way.draft(folder, f"{corpus.checksum} {way.pair.__name__}") for way in ways]
+    try:
+        yield drafts
+    except BaseException:  # Ctrl-C too
+        lines = sum(map(len, set(drafts)))
+        if lines:
+            console.say(f"{console.count(lines, 'translation')} kept in {folder}: the same command goes on with them")
+        for draft in drafts:
+            if not len(draft):
+                draft.path.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty
+            folder.rmdir()
+        raise
+    shutil.rmtree(folder)
 
 
 def _ways(wanted: Diversification, corpus: PreparedCorpus) -> Iterator[Way]:
@@ -114,9 +151,9 @@ def _ways(wanted: Diversification, corpus: PreparedCorpus) -> Iterator[Way]:
         for path in paths:
             directory = ModelDirectory.open(path).of_task("translate", "a translation model")
             check_direction(directory, languages, corpus.folder)
-            search = Choice(typed={} if wanted.beam is None else {"beam": wanted.beam}).strategy(directory)
-            Engine.open(directory, search)  # a damaged model is no surprise after hours of the others
-            yield Way(directory, search, read, pair)
+            search, together = wanted.choice.strategy(directory), wanted.choice.together
+            Engine.open(directory, search, together)  # a damaged model is no surprise after hours of the others
+            yield Way(directory, search, together, corpus.train[read], pair)
 
 
 def _forward(text: str, translation: str) -> tuple[str, str]:
@@ -132,30 +169,40 @@ def _pairs(split: Dataset) -> Iterator[tuple[str, str]]:
     return ((sources.text(row), targets.text(row)) for row in range(len(split)))
 
 
-def _translated(way: Way, column: Column, wanted: int | None) -> Generator[tuple[str, str], None, None]:
-    """Each line with what the model makes of it, but for what is empty, or doubtful."""
-    left_out: Counter[str] = Counter()
-    lines = (Line(column.text(row)) for row in range(len(column)))
-    with workers.translator(way.model, way.search, lines=len(column), wanted=wanted) as translator:
-        found = console.tracked(translator.stream(lines), f"{way.model.path} translates", len(column))
-        for translation in found:
-            reasons = _reasons(translation)
-            left_out.update(reasons[:1])
-            if not reasons:
-                yield way.pair(translation.source, translation.text)
+def _translate(way: Way, draft: Draft, wanted: int | None) -> None:
+    """What is missing in the draft of a model."""
+    column, there = way.column, len(draft)
+    if there:
+        console.say(f"{way.model.path}: goes on behind {console.count(there, 'translation')}")
+    if there < len(column):
+        lines = (Line(column.text(row)) for row in range(there, len(column)))
+        with workers.translator(
+            way.model, way.search, lines=len(column) - there, wanted=wanted, together=way.together
+        ) as translator:
+            found = console.tracked(translator.stream(lines), f"{way.model.path} translates", len(column) - there)
+            draft.go_on((_reason(translation), normalize(translation.text)) for translation in found)
+    left_out = Counter(reason for reason, _ in draft if reason)
     said = ", ".join(f"{rows:,} left out: {reason}" for reason, rows in left_out.items())
     console.say(f"{way.model.path}: {len(column) - left_out.total():,} translations" + (f" ({said})" if said else ""))
 
 
-def _reasons(translation: Translation) -> list[str]:
+def _kept(way: Way, draft: Draft) -> Iterator[tuple[str, str]]:
+    """Each line with what the model makes of it, but for what is left out."""
+    return (way.pair(way.column.text(row), text) for row, (reason, text) in enumerate(draft) if not reason)
+
+
+def _reason(translation: Translation) -> str:
+    """Why a translation is left out: because it is empty, or doubtful; none if it is not."""
     if not normalize(translation.text):
-        return [_EMPTY]
-    return [flag for flag in translation.candidates[0].flags if flag in _DOUBTFUL]
+        return _EMPTY
+    return next((flag for flag in translation.candidates[0].flags if flag in _DOUBTFUL), "")
 
 
-def _append(pairs: Iterable[tuple[str, str]], sides: tuple[Path, Path]) -> None:
-    """To the two files of a split."""
-    with open(sides[0], "a", encoding="utf-8") as sources, open(sides[1], "a", encoding="utf-8") as targets:
+def _written(pairs: Iterable[tuple[str, str]], path: Path) -> PairFiles:
+    """As two files."""
+    files = path.with_suffix(".source"), path.with_suffix(".target")
+    with open(files[0], "w", encoding="utf-8") as sources, open(files[1], "w", encoding="utf-8") as targets:
         for source, target in pairs:
             sources.write(normalize(source) + "\n")
             targets.write(normalize(target) + "\n")
+    return PairFiles(files)

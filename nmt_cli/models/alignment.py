@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from nmt_cli.models.attention import MultiHeadAttention, Sight, bias_of
 from nmt_cli.models.base import Memory
 from nmt_cli.models.rounding import in_float32
 from nmt_cli.models.squashing import tanh, tanh_slope
+from nmt_cli.scoring.rows import Closing
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,18 @@ class MemoryKeys:
     keys: Tensor  # (B, S, D); of several heads (B, S, H, D/H)
     values: Tensor  # likewise
     bias: Tensor  # (B, 1, S): 0, or -inf on padding
+    own: bool = False  # whether nobody else has them, as others may have the memory
 
     def of(self, sentences: Tensor) -> Self:
-        """Those of these sentences."""
-        return type(self)(*(part.index_select(0, sentences) for part in (self.keys, self.values, self.bias)))
+        """A copy, of these sentences."""
+        return self._each(lambda held: held.index_select(0, sentences))
+
+    def closing(self, closing: Closing) -> Self:
+        """When sentences close up: in the same memory, if it is their own."""
+        return self._each(closing.within) if self.own else self.of(closing.kept)
+
+    def _each(self, those: Callable[[Tensor], Tensor]) -> Self:
+        return type(self)(those(self.keys), those(self.values), those(self.bias), own=True)
 
 
 class Attention(nn.Module):

@@ -29,10 +29,19 @@ class AttentionState(RecurrentState):
     query: Tensor  # (N, D) the state from which the memory was looked at last
     hidden: Tensor  # (N, D') what came of it; input feeding reads it in the next step
 
-    def _moved(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
-        moved = super()._moved(rows, layout, sentences)
-        memory = self.memory if sentences is None else self.memory.of(sentences)
-        return replace(moved, memory=memory, query=self.query[rows], hidden=self.hidden[rows])
+    def reorder(self, rows: Tensor) -> Self:
+        """Row i goes on from ``rows[i]``, inside its sentence, which leaves with its last row."""
+        layout, closing = self.rows.go_on(rows)
+        moved = self._moved(rows, layout)
+        return moved if closing is None else replace(moved, memory=self.memory.closing(closing))
+
+    def select(self, rows: Tensor) -> Self:
+        """A copy in which sentences may also repeat or change places."""
+        layout, sentences = self.rows.pick(rows)
+        return replace(self._moved(rows, layout), memory=self.memory.of(sentences))
+
+    def _moved(self, rows: Tensor, layout: Rows) -> Self:
+        return replace(super()._moved(rows, layout), query=self.query[rows], hidden=self.hidden[rows])
 
 
 Passage = tuple[Tensor, Tensor, States]

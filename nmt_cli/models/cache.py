@@ -13,7 +13,7 @@ from nmt_cli.models.attention import RowsSight, Sight, bias_of, causal_bias
 from nmt_cli.models.lanes import filled
 from nmt_cli.models.positions import Turn
 from nmt_cli.models.solo_cache import SoloSlots
-from nmt_cli.scoring.rows import Rows
+from nmt_cli.scoring.rows import Closing, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,26 +52,28 @@ class Slots:
         """R, the slots that are looked at."""
         return self.visible.shape[1]
 
-    def reorder(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
-        """Row i goes on from ``rows[i]``; the slots of all sentences stay, or those of these ``sentences``."""
+    def reorder(self, rows: Tensor, layout: Rows, closing: Closing | None) -> Self:
+        """Row i goes on from ``rows[i]``; the slots of all sentences stay, or close up in the memory that they have."""
         del layout
         moved = replace(self, visible=self.visible[rows])
-        return moved if sentences is None else moved._of(sentences)
+        if closing is None:
+            return moved
+        for layer in (*self.keys.unbind(0), *self.values.unbind(0)):
+            closing.within(layer[:, : self.used])
+        count = len(closing.kept)
+        return replace(moved, keys=self.keys[:, :count], values=self.values[:, :count])
 
     def select(self, rows: Tensor, layout: Rows, sentences: Tensor) -> Self:
         """A copy with the slots of these ``sentences``."""
         del layout
-        return replace(self, visible=self.visible[rows])._of(sentences)
-
-    def _of(self, sentences: Tensor) -> Self:
-        return replace(self, keys=self._those(self.keys, sentences), values=self._those(self.values, sentences))
+        keys, values = self._those(self.keys, sentences), self._those(self.values, sentences)
+        return replace(self, visible=self.visible[rows], keys=keys, values=values)
 
     def _those(self, held: Tensor, sentences: Tensor) -> Tensor:
         """Of these ``sentences`` what is used, with the same room behind it."""
         layers, _, room, width = held.shape
         kept = held.new_empty(layers, len(sentences), room, width)
-        for old, new in zip(held[:, :, : self.used].unbind(0), kept[:, :, : self.used].unbind(0), strict=True):
-            torch.index_select(old, 0, sentences, out=new)
+        kept[:, :, : self.used] = held[:, :, : self.used].index_select(1, sentences)
         return kept
 
     def with_room(self, slots: int) -> Self:

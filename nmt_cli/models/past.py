@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmt_cli.models.arithmetic import Array
 from nmt_cli.models.positions import Turn
-from nmt_cli.scoring.rows import Rows
+from nmt_cli.scoring.rows import Closing, Rows
 
 Remembered = Sequence[tuple[Tensor, Tensor]]
 """Keys and values (B, S, H, D/H) of the memory, for each sub-layer of a layer that looks at it: one, or none."""
@@ -18,8 +18,8 @@ Remembered = Sequence[tuple[Tensor, Tensor]]
 class Past(Protocol):
     """What all layers of a decoder remember of what the rows have consumed. ``layout`` is that behind the move."""
 
-    def reorder(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
-        """Row i goes on from ``rows[i]``; all sentences keep their places, or these ``sentences`` close up."""
+    def reorder(self, rows: Tensor, layout: Rows, closing: Closing | None) -> Self:
+        """Row i goes on from ``rows[i]``; all sentences keep their places, or they close up."""
         ...
 
     def select(self, rows: Tensor, layout: Rows, sentences: Tensor) -> Self:

@@ -140,23 +140,24 @@ class BatchState:
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from ``rows[i]``, inside its sentence, which leaves with its last row."""
-        layout, sentences = self.rows.go_on(rows)
-        return self._moved(rows, layout, self.past.reorder(rows, layout, sentences), sentences)
+        layout, closing = self.rows.go_on(rows)
+        moved = self._moved(rows, layout, self.past.reorder(rows, layout, closing))
+        return moved if closing is None else moved._remembering(closing.within)
 
     def select(self, rows: Tensor) -> Self:
         """A copy in which sentences may also repeat or change places."""
         layout, sentences = self.rows.pick(rows)
-        return self._moved(rows, layout, self.past.select(rows, layout, sentences), sentences)
+        moved = self._moved(rows, layout, self.past.select(rows, layout, sentences))
+        return moved._remembering(lambda held: held.index_select(0, sentences))
 
-    def _moved(self, rows: Tensor, layout: Rows, past: Past, sentences: Tensor | None) -> Self:
-        moved = replace(self, rows=layout, consumed=self.consumed[rows], past=past, asked=None)
-        if sentences is None:
-            return moved
+    def _moved(self, rows: Tensor, layout: Rows, past: Past) -> Self:
+        return replace(self, rows=layout, consumed=self.consumed[rows], past=past, asked=None)
+
+    def _remembering(self, those: Callable[[Tensor], Tensor]) -> Self:
+        """Of what it remembers of all sentences (B, ...), ``those`` (B', ...)."""
+        bias = None if self.memory_bias is None else those(self.memory_bias)
         return replace(
-            moved,
-            remembered=[
-                [(keys.index_select(0, sentences), values.index_select(0, sentences)) for keys, values in layer]
-                for layer in self.remembered
-            ],
-            memory_bias=None if self.memory_bias is None else self.memory_bias.index_select(0, sentences),
+            self,
+            remembered=[[(those(keys), those(values)) for keys, values in layer] for layer in self.remembered],
+            memory_bias=bias,
         )

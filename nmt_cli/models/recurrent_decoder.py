@@ -30,15 +30,15 @@ class RecurrentState:
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from ``rows[i]``, inside its sentence, which leaves with its last row."""
-        return self._moved(rows, *self.rows.go_on(rows))
+        layout, _ = self.rows.go_on(rows)
+        return self._moved(rows, layout)
 
     def select(self, rows: Tensor) -> Self:
         """A copy in which sentences may also repeat or change places."""
-        return self._moved(rows, *self.rows.pick(rows))
+        layout, _ = self.rows.pick(rows)
+        return self._moved(rows, layout)
 
-    def _moved(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
-        """``sentences``: which memories are left, where not all are."""
-        del sentences
+    def _moved(self, rows: Tensor, layout: Rows) -> Self:
         return replace(self, rows=layout, states=tuple(state.index_select(0, rows) for state in self.states))
 
 

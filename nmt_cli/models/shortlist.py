@@ -22,7 +22,7 @@ from nmt_cli.models.encoder_decoder import EncoderDecoder
 from nmt_cli.models.layers import Output
 from nmt_cli.models.packing import EXACT, Packing
 from nmt_cli.models.products import Product
-from nmt_cli.scoring.rows import Rows
+from nmt_cli.scoring.rows import Closing, Rows
 from nmt_cli.scoring.scorer import State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.text.tokenizer import EOS
@@ -76,10 +76,12 @@ class Candidates:
         return cls(ids, packing.output(weight, bias), others)
 
     def at(self, sentences: Tensor) -> Candidates:
-        """Those of these sentences."""
-        if self.others is None:
-            return self
-        return replace(self, others=self.others.index_select(0, sentences))
+        """A copy, of these sentences."""
+        return replace(self, others=None if self.others is None else self.others.index_select(0, sentences))
+
+    def closing(self, closing: Closing) -> Candidates:
+        """When sentences close up."""
+        return replace(self, others=None if self.others is None else closing.within(self.others))
 
     def logits(self, hidden: Tensor, rows: Rows) -> Tensor:
         """(N, C) from hidden states (N, D)."""
@@ -97,8 +99,8 @@ class ShortlistedState(Generic[S]):
 
     def reorder(self, rows: Tensor) -> Self:
         """See State."""
-        layout, sentences = self.rows.go_on(rows)
-        candidates = self.candidates if sentences is None else self.candidates.at(sentences)
+        layout, closing = self.rows.go_on(rows)
+        candidates = self.candidates if closing is None else self.candidates.closing(closing)
         return replace(self, within=self.within.reorder(rows), rows=layout, candidates=candidates)
 
     def select(self, rows: Tensor) -> Self:

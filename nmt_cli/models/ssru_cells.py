@@ -11,7 +11,7 @@ from torch import Tensor
 from nmt_cli.models.positions import Turn
 from nmt_cli.models.solo_cells import SoloCells
 from nmt_cli.models.ssru import Recurrence, scan
-from nmt_cli.scoring.rows import Rows
+from nmt_cli.scoring.rows import Closing, Rows
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,15 @@ class Cells:
 
     cells: Tensor  # (N, L, D)
 
-    def reorder(self, rows: Tensor, layout: Rows, sentences: Tensor | None) -> Self:
+    def reorder(self, rows: Tensor, layout: Rows, closing: Closing | None) -> Self:
         """Row i goes on from ``rows[i]``: it has its cells to itself."""
-        del layout, sentences
+        del layout, closing
         return type(self)(self.cells.index_select(0, rows))
 
     def select(self, rows: Tensor, layout: Rows, sentences: Tensor) -> Self:
         """The same."""
-        return self.reorder(rows, layout, sentences)
+        del sentences
+        return self.reorder(rows, layout, None)
 
     def consume(self, rows: Rows, real: Tensor, turn: Turn) -> tuple[list[Resumed], Self]:
         """A recurrence for each layer, and the cells in which they will end."""

@@ -10,13 +10,42 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_GAPS = 8
-"""One sentence in so many may be without rows before its memory is given up: each time, all other memories are copied."""
+
+def closing_up(sentence: Tensor) -> tuple[Tensor, Tensor]:
+    """An order (N,) of rows whose ``sentence`` (N,) may have lost others, and the sentence (N,) of each in it, without gaps.
+
+    The last sentences take the places of those who have left, so that no more of them move than have left.
+    """
+    present = torch.bincount(sentence) > 0
+    count = int(present.sum())
+    places = torch.arange(len(present), device=sentence.device)
+    places[count:][present[count:]] = places[:count][~present[:count]]
+    placed, order = torch.sort(places[sentence], stable=True)
+    return order, placed
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Some sentences have left, and the others close up."""
+
+    kept: Tensor  # (B',) which sentence comes to each place
+    moving: Tensor  # (M,) the places to which another comes
+
+    @classmethod
+    def of(cls, kept: Tensor) -> Closing:
+        """From the sentence (B',) of each place."""
+        return cls(kept, torch.nonzero(kept != torch.arange(len(kept), device=kept.device))[:, 0])
+
+    def within(self, held: Tensor) -> Tensor:
+        """What is ``held`` (B, ...) of each sentence, in the same memory (B', ...): only what moves is copied."""
+        if len(self.moving):
+            held.index_copy_(0, self.moving, held.index_select(0, self.kept[self.moving]))
+        return held[: len(self.kept)]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Which sentence each row belongs to. Rows stand sentence by sentence; a sentence that has left has none.
+    """Which sentence each row belongs to. Rows stand sentence by sentence, and each has one at least.
 
     The memory of a sentence is never copied for its rows: ``fold`` brings the rows to the sentences instead, as a
     (B, W, ...) view where all sentences have equally many rows, through one scatter where they have not.
@@ -28,14 +57,12 @@ class Rows:
     place: Tensor | None  # (N,) where each row stands in the folded (B * W); None where that is its own number
 
     @classmethod
-    def of(cls, sentence: Tensor, sentences: int = 0) -> Rows:
-        """From the sentence of each row (N,), ascending; ``sentences`` B where the last of them may have no row."""
-        counts = torch.bincount(sentence, minlength=sentences)
+    def of(cls, sentence: Tensor) -> Rows:
+        """From the sentence of each row (N,), ascending."""
+        counts = torch.bincount(sentence)
         sentences, width = len(counts), int(counts.max())
         if sentences * width == len(sentence):
             return cls(sentence, sentences, width, None)
-        if width == 1:
-            return cls(sentence, sentences, 1, sentence)
         first = torch.cumsum(counts, 0) - counts
         inside = torch.arange(len(sentence), device=sentence.device) - first[sentence]
         return cls(sentence, sentences, width, sentence * width + inside)
@@ -57,23 +84,20 @@ class Rows:
         flat = values.reshape(self.sentences * self.width, *values.shape[2:])
         return flat if self.place is None else flat[self.place]
 
-    def go_on(self, rows: Tensor) -> tuple[Rows, Tensor | None]:
-        """The layout when row i goes on from ``rows[i]``, inside its sentence; a sentence leaves with its last row.
+    def go_on(self, rows: Tensor) -> tuple[Rows, Closing | None]:
+        """The layout when row i goes on from ``rows[i]``, and how sentences close up; None where all stay in their places.
 
-        Those that have left keep their places until they are many. Then the others close up, and the second value says which
-        they are: (B',) sentences, ascending; else it is None.
-
-        Raises ValueError where rows do not stand in the order of their sentences.
+        Raises ValueError where the rows of a sentence do not stand together: ``select`` lets sentences repeat.
         """
         sentence = self.sentence[rows]
         if torch.equal(sentence, self.sentence):
             return self, None
-        if bool((sentence[1:] < sentence[:-1]).any()):
-            raise ValueError("reorder must keep sentences in their order; select lets them change places")
         kept, renumbered = torch.unique_consecutive(sentence, return_inverse=True)
-        if (self.sentences - len(kept)) * _GAPS >= self.sentences:
-            return Rows.of(renumbered), kept
-        return Rows.of(sentence, self.sentences), None
+        closing = Closing.of(kept)
+        if len(closing.moving) and len(kept.unique()) < len(kept):
+            raise ValueError("reorder must keep the rows of a sentence together; select lets sentences repeat")
+        stay = len(kept) == self.sentences and not len(closing.moving)
+        return Rows.of(renumbered), None if stay else closing
 
     def pick(self, rows: Tensor) -> tuple[Rows, Tensor]:
         """The layout when row i goes on from ``rows[i]``, in any order, and the sentences (B',) that it takes."""

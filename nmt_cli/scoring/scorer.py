@@ -20,7 +20,8 @@ class State(Protocol):
 
     def reorder(self, rows: Tensor) -> Self:
         """Row i goes on from row ``rows[i]``. Rows move, repeat and vanish inside their sentence, and with its last row a sentence
-        leaves: that is cheap, since its memory goes only when many have left."""
+        leaves. Sentences may change places, and only what moves is copied: it is cheap to let the last take the places of those
+        who leave (``rows.closing_up``)."""
         ...
 
     def select(self, rows: Tensor) -> Self:

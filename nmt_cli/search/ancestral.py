@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
+from nmt_cli.scoring.rows import closing_up
 from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search.base import Hypothesis, Sentences, refuse_nan
@@ -70,10 +71,13 @@ class Greedy:
         return [[hypothesis] for hypothesis in found]
 
 
-def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: Picker) -> list[Hypothesis]:
-    """One hypothesis for each row. Finished rows leave the batch."""
+def generate(
+    scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: Picker, each: int = 1
+) -> list[Hypothesis]:
+    """One hypothesis for each row, of which ``each`` sentence has so many. Finished rows leave the batch."""
     count = len(limits)
     row = torch.arange(count)  # which input each remaining row is
+    sentence = row // each  # where the state has the sentence of each
     produced: list[tuple[Tensor, Tensor, Tensor]] = []
     shortest, longest = int(limits.min()), int(limits.max())
     for length in range(1, longest + 1):
@@ -89,6 +93,8 @@ def generate(scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: 
         left = torch.nonzero(going)[:, 0]
         if len(left) == 0:
             break
+        order, sentence = closing_up(sentence[left])
+        left = left[order]
         row, tokens, state = row[left], tokens[left], state.reorder(left)
     table = torch.full((count, len(produced)), scorer.eos)
     log_probs, lengths = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.long)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.errors import ConfigError
+from nmt_cli.scoring.rows import closing_up
 from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.search.base import Hypothesis, Sentences
 from nmt_cli.search.beam import BeamSearch, force_end
@@ -75,6 +76,7 @@ class DiverseBeamSearch:
         """See SearchStrategy. Cost: one step of at most B K rows for each length, and B V counts."""
         found: list[list[Hypothesis]] = [[] for _ in range(len(sentences))]
         owner = torch.arange(len(sentences))  # (N,) whose each row of the state is
+        places = owner.clone()  # (B,) where the state has each sentence
         groups = [_Group(Pools.start(sentences, self.part.width), owner[:, None]) for _ in range(self.count)]
         for length in range(1, int(sentences.limits.max()) + 1):
             scores, state = scorer.step(tokens, state)
@@ -90,7 +92,7 @@ class DiverseBeamSearch:
             groups = [group.going() for group in groups if bool(group.pools.alive.any())]
             if not groups:
                 break
-            groups, owner, rows, tokens = _rearranged(groups)
+            groups, owner, rows, tokens = _rearranged(groups, places)
             state = state.reorder(rows)
         return [_distinct(hypotheses)[: self.beam.n_best] for hypotheses in found]
 
@@ -165,17 +167,18 @@ class _Group:
         return _Group(self.pools.at(stays), self.rows[stays])
 
 
-def _rearranged(groups: list[_Group]) -> tuple[list[_Group], Tensor, Tensor, Tensor]:
-    """Rows stand sentence by sentence, and there group by group.
+def _rearranged(groups: list[_Group], places: Tensor) -> tuple[list[_Group], Tensor, Tensor, Tensor]:
+    """Rows stand sentence by sentence, and there group by group; ``places`` (B,) says where sentences stand, and is written anew.
 
     The groups with their new rows; the sentence (N,) of each row, the row that it goes on from, and its token.
     """
     owner = torch.cat([group.owner for group in groups])
-    order = owner.argsort(stable=True)
-    places = torch.split(order.argsort(), [len(group.last) for group in groups])
+    order, placed = closing_up(places[owner])
+    places[owner[order]] = placed
+    new = torch.split(order.argsort(), [len(group.last) for group in groups])
     moved = [
-        replace(group, rows=group.rows.masked_scatter(group.pools.alive, place))
-        for group, place in zip(groups, places, strict=True)
+        replace(group, rows=group.rows.masked_scatter(group.pools.alive, rows))
+        for group, rows in zip(groups, new, strict=True)
     ]
     rows = torch.cat([group.live_rows for group in groups])[order]
     return moved, owner[order], rows, torch.cat([group.last for group in groups])[order]

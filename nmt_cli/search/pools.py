@@ -80,11 +80,9 @@ class Pools:
         before = self.coverage if self.coverage.shape[2] else attended.new_zeros(*self.alive.shape, attended.shape[1])
         return replace(self, coverage=before.index_put((self.alive,), before[self.alive] + attended))
 
-    def at(self, keep: Tensor) -> Pools:
-        """The sentences where ``keep`` (B,) is true."""
-        if bool(keep.all()):
-            return self
-        return Pools(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
+    def at(self, places: Tensor) -> Pools:
+        """The sentences at these places (B',), in that order."""
+        return Pools(*(getattr(self, name)[places] for name in self.__dataclass_fields__))
 
     def best(self, place: int, count: int) -> list[Hypothesis]:
         """The finished hypotheses of a sentence, best first."""

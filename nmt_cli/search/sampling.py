@@ -69,6 +69,6 @@ class Sampling:
         rows = torch.arange(len(sentences)).repeat_interleave(self.count)
         samples = torch.arange(self.count).repeat(len(sentences))
         sampler = Sampler(self.head, self.seed, sentences.lines[rows], samples)
-        drawn = generate(scorer, tokens[rows], state.select(rows), sentences.limits[rows], sampler)
+        drawn = generate(scorer, tokens[rows], state.select(rows), sentences.limits[rows], sampler, self.count)
         groups = (drawn[first : first + self.count] for first in range(0, len(drawn), self.count))
         return [sorted(group, key=lambda hypothesis: -hypothesis.log_prob) for group in groups]

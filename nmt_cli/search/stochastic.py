@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.errors import ConfigError
+from nmt_cli.scoring.rows import closing_up
 from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.scoring.scores import Scores, top
 from nmt_cli.search import noise
@@ -73,7 +74,10 @@ class StochasticBeam:
                 results[int(beam.sentence[place])] = beam.best(place, self.n_best)
             if not bool(stays.any()):
                 break
-            beam, parents = beam.at(stays), parents[stays]
+            if not bool(stays.all()):
+                places = torch.nonzero(stays)[:, 0]
+                places = places[closing_up(places)[0]]
+                beam, parents = beam.at(places), parents[places]
             rows, tokens = parents[beam.alive], beam.tokens[:, :, -1][beam.alive]
             state = state.reorder(rows)
         return results
@@ -177,11 +181,9 @@ class _Beam:
             torch.ones(count, 1, dtype=torch.bool),
         )
 
-    def at(self, keep: Tensor) -> _Beam:
-        """The sentences where ``keep`` (B,) is true."""
-        if bool(keep.all()):
-            return self
-        return _Beam(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
+    def at(self, places: Tensor) -> _Beam:
+        """The sentences at these places (B',), in that order."""
+        return _Beam(*(getattr(self, name)[places] for name in self.__dataclass_fields__))
 
     def best(self, place: int, count: int) -> list[Hypothesis]:
         """The first hypotheses of a finished sentence."""

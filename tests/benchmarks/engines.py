@@ -51,7 +51,7 @@ class Request:
     exported: bool  # to CTranslate2
     lines: tuple[str, ...]
     single: bool  # one line at a time, as they come; else all at once
-    quicker: bool = False  # ours, with --prune, --shortlist where there is one and --int8 where it pays
+    quicker: bool = False  # ours, with --prune, --int8 where it pays, and for beams --shortlist where there is one
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ def _ours(request: Request) -> Iterator[Translate]:
     )
     strategy = STRATEGIES["greedy" if request.beam == 1 else "beam"].of(options)
     directory = ModelDirectory.open(Path(request.model))
-    shortlisted = request.quicker and (directory.path / shortlist.FILE).exists()
+    # greedy search looks at most logits in bytes alone, which is quicker than to choose candidates for each batch
+    shortlisted = request.quicker and request.beam > 1 and (directory.path / shortlist.FILE).exists()
     together = Together(shortlist=shortlisted, int8=request.quicker and eight_bits.pays())
     if request.workers == 1:
         torch.set_num_threads(available_cores())

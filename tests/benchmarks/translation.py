@@ -4,11 +4,11 @@
 
 Greedy and beam 5; all lines at once, and one line at a time in a running process. Both end the search of a sentence when five
 hypotheses have ended (``--patience 1``), as CTranslate2 does by itself; ours by itself goes on until nothing better can come.
-"quicker" is ours with what is approximate: ``--prune``, ``--shortlist`` where the model has a shortlist (those that are trained
-here get one), ``--int8`` where the processor multiplies bytes. CTranslate2 comes in float32 and in int8, each with as many workers
-as there are cores and with one whose operators share the cores, with MKL and without (CT2_USE_MKL): the best of these four is what
-we are held against, in the same rounds. Nobody is asked for log-probabilities. Useful work is counted as ``nmt_cli/bench/work.py``
-says; the peak is that of matrix products in as many processes, in the same minute. Without a model one of
+"quicker" is ours with what is approximate: ``--prune``, ``--int8`` where the processor multiplies bytes, and for beams
+``--shortlist`` where the model has a shortlist (those trained here get one). CTranslate2 comes in float32 and in int8, each
+with as many workers as there are cores and with one whose operators share the cores, with MKL and without (CT2_USE_MKL): the best
+of these four is what we are held against, in the same rounds. Nobody is asked for log-probabilities. Useful work is counted as
+``nmt_cli/bench/work.py`` says; the peak is that of matrix products in as many processes, in the same minute. Without a model one of
 each kind is trained for ten minutes on Multi30k, where it lies beside the repository, or on the phrasebook, and is kept in the
 cache folder.
 """
