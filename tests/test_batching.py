@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nmt_cli.corpus.batching import Batch, Sequences, by_length, epoch
+from nmt_cli.corpus.batching import Batch, Sequences, by_length, epoch, shared_out
 from nmt_cli.text.tokenizer import EOS, PAD
 
 held = settings(deadline=None, derandomize=True, max_examples=150)
@@ -102,6 +102,25 @@ def test_by_length(pairs: list[tuple[int, int]], budget: int, random: Any) -> No
         assert len(batch) == 1 or len(batch) * max(pairs[place][0] for place in batch) <= budget
     for batch, following in pairwise(batches):
         assert (len(batch) + 1) * pairs[following[0]][0] > budget
+
+
+@held
+@given(st.lists(st.integers(1, 30), max_size=40), st.integers(1, 80), st.integers(1, 4))
+def test_shared_out(lengths: list[int], budget: int, among: int) -> None:
+    """The smallest batches of which there are still so many that all workers have equally many, found by trying all sizes."""
+    counted = np.array(lengths, dtype=np.int64)
+    fewest = by_length(np.arange(len(lengths)), (counted,), budget)
+    wanted = -(-len(fewest) // among) * among
+    tried = (by_length(np.arange(len(lengths)), (counted,), size) for size in range(1, budget + 1))
+    best = next(batches for batches in tried if len(batches) <= wanted) if among > 1 else fewest
+    found = shared_out(counted, budget, among)
+    assert [batch.tolist() for batch in found] == [batch.tolist() for batch in best]
+
+
+@pytest.mark.parametrize(("budget", "among", "sizes"), [(640, 1, [80, 20]), (640, 2, [50, 50]), (6400, 2, [50, 50])])
+def test_workers_get_equal_work(budget: int, among: int, sizes: list[int]) -> None:
+    """Of batches as large as may be, the last is what happens to be left, and of one batch the second worker gets nothing."""
+    assert [len(batch) for batch in shared_out(np.full(100, 8), budget, among)] == sizes
 
 
 def test_a_row_longer_than_the_budget_is_a_batch_of_its_own() -> None:

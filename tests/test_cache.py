@@ -190,17 +190,17 @@ def test_room_grows_by_doubling_and_holds_what_was_written() -> None:
     life = Life(model, random_batch(2, seed=7).source, 7)
     rooms = []
     for _ in range(33):
-        kept = life.state.past.keys[:, :, : life.state.past.used].clone()
+        kept = life.state.past.keys[..., : life.state.past.used, :].clone()
         life.step()
         slots = life.state.past
-        assert torch.equal(slots.keys[:, :, : kept.shape[2]], kept)
+        assert torch.equal(slots.keys[..., : kept.shape[-2], :], kept)
         assert slots.keys.shape == slots.values.shape
-        assert slots.keys.shape[2] >= slots.used
-        rooms.append(slots.keys.shape[2])
+        assert slots.keys.shape[-2] >= slots.used
+        rooms.append(slots.keys.shape[-2])
     assert len(set(rooms)) <= 6
     more = slots.with_room(100)
     assert (more.used, slots.with_room(slots.used).used) == (100, slots.used)
-    assert more.keys.shape[2] >= 100
+    assert more.keys.shape[-2] >= 100
     assert not more.visible[:, slots.used :].any()
 
 
@@ -230,7 +230,7 @@ def test_few_keys_are_filled_up_and_nobody_sees_it(packs: bool) -> None:
         model.pack()
     with torch.no_grad():
         first, state = model.start(source)
-        assert state.remembered[0][0][0].shape[1] == filled(source.tokens.shape[1]) == LANES
+        assert state.remembered[0][0][0].shape[2] == filled(source.tokens.shape[1]) == LANES
         scores, state = model.step(first, state)
         _, state = model.step(torch.full((6,), 7), state.reorder(torch.arange(3).repeat_interleave(2)))
     assert state.past.used == LANES

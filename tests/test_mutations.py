@@ -452,7 +452,7 @@ def no_room_beforehand(original: Any) -> Any:
 
     def harmless(*args: Any) -> Slots:
         slots: Slots = original(*args)
-        return replace(slots, keys=slots.keys[:, :, :0], values=slots.values[:, :, :0])
+        return replace(slots, keys=slots.keys[..., :0, :], values=slots.values[..., :0, :])
 
     return harmless
 
@@ -463,7 +463,7 @@ def no_room(original: Any) -> Any:
     def mutant(self: Slots, slots: int) -> Slots:
         grown: Slots = original(self, slots)
         if self.used and grown.keys.shape != self.keys.shape:
-            grown.keys[:, :, self.used - 1] = 0
+            grown.keys[..., self.used - 1, :] = 0
         return grown
 
     return mutant

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
@@ -146,6 +147,25 @@ def by_length(order: Indices, keys: Sequence[npt.NDArray[np.int64]], budget: int
         stop = start + max(1, int(np.searchsorted(sizes, budget, side="right")))
         batches.append(order[start:stop])
         start = stop
+    return batches
+
+
+def shared_out(lengths: npt.NDArray[np.int64], budget: int, among: int) -> list[Indices]:
+    """Batches of similar length (see ``by_length``) as equal as can be, and as many as can be shared evenly ``among`` so many.
+
+    ``lengths`` (n,) tokens of each row.
+    """
+    order = np.arange(len(lengths))
+    batches = by_length(order, (lengths,), budget)
+    wanted = ceil(len(batches) / among) * among
+    enough, too_little = budget, 0  # of tokens in a batch, for so many batches
+    while among > 1 and enough - too_little > 1:
+        between = (enough + too_little) // 2
+        found = by_length(order, (lengths,), between)
+        if len(found) <= wanted:
+            batches, enough = found, between
+        else:
+            too_little = between
     return batches
 
 

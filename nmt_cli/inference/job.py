@@ -14,13 +14,12 @@ from typing import Any, BinaryIO
 from nmt_cli import console
 from nmt_cli.corpus.reader import STDIN, lenient_lines, open_bytes
 from nmt_cli.errors import DataError
-from nmt_cli.inference import workers
 from nmt_cli.inference.choice import Choice
 from nmt_cli.inference.engines import ENGINES, OWN
 from nmt_cli.inference.flags import SPLIT, TERM
 from nmt_cli.inference.formats import FORMATS, Figures, Row
 from nmt_cli.inference.glossary import Glossary
-from nmt_cli.inference.translator import Line, Translation, Translator
+from nmt_cli.inference.translator import WORTHWHILE, Line, Translation, Translator
 from nmt_cli.runs import files
 
 
@@ -68,7 +67,7 @@ def run(job: Job) -> None:
         rows: Iterator[Row] = chain.from_iterable(form.read(_lines(name), _shown(name)) for name in names)
         if job.prefixes:
             rows = starmap(_prefixed, enumerate(rows, 1))
-        head = [] if one_by_one else list(islice(rows, workers.WORTHWHILE))
+        head = [] if one_by_one else list(islice(rows, WORTHWHILE))
         translator = stack.enter_context(engine.translator(len(head), job.workers)).knowing(glossary)
         if one_by_one:
             translator = translator.immediate()

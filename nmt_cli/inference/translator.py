@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import torch
 
-from nmt_cli.corpus.batching import Sequences, by_length
+from nmt_cli.corpus.batching import Sequences, shared_out
 from nmt_cli.corpus.limits import LengthLimit
 from nmt_cli.errors import DataError
 from nmt_cli.inference.flags import SPLIT, TERM, flags
@@ -24,10 +24,15 @@ from nmt_cli.inference.pieces import Cutter, first_words
 from nmt_cli.inference.reading import Reading, Side, read
 from nmt_cli.inference.together import Startable, Together
 from nmt_cli.runs.directory import ModelDirectory
+from nmt_cli.runs.processes import available_cores
 from nmt_cli.search.base import Hypothesis, Search, Sentences, Wish
 from nmt_cli.search.certificate import Certificate
 from nmt_cli.text.tokenizer import EOS, Tokenizer
 
+WORTHWHILE = 200
+"""Lines from which workers repay their start (about two seconds each)."""
+_EACH = WORTHWHILE // 2
+"""Lines for each core from which batches are cut so that all cores get equal work."""
 _USUAL_ROWS, _FEWEST_ROWS = 5, 2
 """Hypotheses of a sentence for which the batch size is meant: a wider beam gets smaller batches, not more memory, and greedy
 search larger ones."""
@@ -130,6 +135,7 @@ class Translator:
     batch_tokens: int  # padded source tokens searched at once
     repeats: bool  # whether equal lines get equal translations
     window: int = 4096  # lines sorted by length together
+    cores: int = field(default_factory=available_cores)  # among which the batches of many lines can be shared
     glossary: Glossary = field(default_factory=Glossary)
 
     @classmethod
@@ -172,7 +178,9 @@ class Translator:
         pieces = [self._pieces(number, line) for number, line in lines]
         distinct = list(dict.fromkeys(piece for line in pieces for piece in line))  # each is searched once
         lengths = np.array([len(ids) + 1 for ids, *_ in distinct], dtype=np.int64)
-        batches = by_length(np.arange(len(distinct)), (lengths,), self.batch_tokens) if distinct else []
+        # for the cores, not for those who work on them: with one worker or several, a line has the same neighbours
+        among = max(1, min(self.cores, len(distinct) // _EACH))
+        batches = shared_out(lengths, self.batch_tokens, among)
         batches.reverse()  # the longest first: the last batches are short ones, and workers end together
         found: dict[Piece, list[Hypothesis]] = {}
         for places, hypotheses in zip(

@@ -17,14 +17,11 @@ import torch
 
 from nmt_cli.errors import NMTError
 from nmt_cli.inference.together import Together
-from nmt_cli.inference.translator import Engine, Piece, Run, Searched, Translator
+from nmt_cli.inference.translator import WORTHWHILE, Engine, Piece, Run, Searched, Translator
 from nmt_cli.runs import processor
 from nmt_cli.runs.directory import ModelDirectory
 from nmt_cli.runs.processes import allowed, available_cores, begin_beside, context, deaf_to_interrupts
 from nmt_cli.search.base import Search
-
-WORTHWHILE = 200
-"""Lines from which workers repay their start (about two seconds each)."""
 
 _engine: Engine | NMTError
 """Of a worker; an error is kept until somebody can be told."""

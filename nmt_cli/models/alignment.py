@@ -33,7 +33,7 @@ from nmt_cli.scoring.rows import Closing
 class MemoryKeys:
     """What attention has made of a memory."""
 
-    keys: Tensor  # (B, S, D); of several heads (B, S, H, D/H)
+    keys: Tensor  # (B, S, D); of several heads (B, H, S, D/H)
     values: Tensor  # likewise
     bias: Tensor  # (B, 1, S): 0, or -inf on padding
     own: bool = False  # whether nobody else has them, as others may have the memory
@@ -165,7 +165,7 @@ class MultiHead(Attention):
         return context
 
     def project(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, S, H, D/H) each."""
+        """(B, H, S, D/H) each."""
         return self.attention.remember(outputs)
 
     def weights(self, query: Tensor, memory: MemoryKeys) -> Tensor:

@@ -20,18 +20,18 @@ from nmt_cli.scoring.rows import Closing, Rows
 class CachedSight(RowsSight):
     """All used slots of a layer, into some of which it writes what it reads."""
 
-    keys: Tensor  # (B, C, D)
+    keys: Tensor  # (B, H, C, D/H)
     values: Tensor
-    written: Tensor  # (N P,) which of the B C slots the tokens take
+    written: Tensor  # (N P H,) which of the B H C vectors the heads of the tokens take
     used: int  # R
 
     def seen(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write keys and values (N, P, H, D/H) of what is read into their slots; those (B, R, H, D/H) of all used slots."""
+        """Write keys and values (N, P, H, D/H) of what is read into their slots; those (B, H, R, D/H) of all used slots."""
         return self._with(self.keys, keys), self._with(self.values, values)
 
     def _with(self, slots: Tensor, fresh: Tensor) -> Tensor:
-        slots.flatten(0, 1).index_copy_(0, self.written, fresh.reshape(self.written.shape[0], -1))
-        return slots[:, : self.used].view(slots.shape[0], self.used, *fresh.shape[2:])
+        slots.flatten(0, 2).index_copy_(0, self.written, fresh.reshape(self.written.shape[0], -1))
+        return slots[:, :, : self.used]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Slots:
     """
 
     visible: Tensor  # (N, R) bool: the slots of its sentence that are a row's own past
-    keys: Tensor  # (L, B, C, D), C >= R: room behind the used slots
+    keys: Tensor  # (L, B, H, C, D/H), C >= R: room behind the used slots
     values: Tensor
 
     @property
@@ -59,7 +59,7 @@ class Slots:
         if closing is None:
             return moved
         for layer in (*self.keys.unbind(0), *self.values.unbind(0)):
-            closing.within(layer[:, : self.used])
+            closing.within(layer[:, :, : self.used])
         count = len(closing.kept)
         return replace(moved, keys=self.keys[:, :count], values=self.values[:, :count])
 
@@ -71,9 +71,8 @@ class Slots:
 
     def _those(self, held: Tensor, sentences: Tensor) -> Tensor:
         """Of these ``sentences`` what is used, with the same room behind it."""
-        layers, _, room, width = held.shape
-        kept = held.new_empty(layers, len(sentences), room, width)
-        kept[:, :, : self.used] = held[:, :, : self.used].index_select(1, sentences)
+        kept = held.new_empty(held.shape[0], len(sentences), *held.shape[2:])
+        kept[..., : self.used, :] = held[..., : self.used, :].index_select(1, sentences)
         return kept
 
     def with_room(self, slots: int) -> Self:
@@ -83,12 +82,12 @@ class Slots:
 
     def _with(self, held: Tensor, slots: int) -> Tensor:
         """What is not used yet may hold anything. What is new is zero: attention gives it no weight, yet reads it."""
-        layers, sentences, room, width = held.shape
+        *whose, room, width = held.shape
         if slots > room:
-            more = held.new_empty(layers, sentences, max(slots, 2 * self.used), width)
-            more[:, :, : self.used] = held[:, :, : self.used]
+            more = held.new_empty(*whose, max(slots, 2 * self.used), width)
+            more[..., : self.used, :] = held[..., : self.used, :]
             held = more
-        held[:, :, self.used : slots] = 0
+        held[..., self.used : slots, :] = 0
         return held
 
     def consume(self, rows: Rows, real: Tensor, turn: Turn) -> tuple[list[CachedSight], Self]:
@@ -107,7 +106,9 @@ class Slots:
             mask = mask.scatter(2, own[:, None].expand(-1, count, -1), before.expand(len(own), -1, -1))  # (N, P, R)
         # Nothing is hidden from the rows that fill up a sentence: all stay finite.
         bias = None if bool(mask.all()) else rows.fold(bias_of(mask, self.keys.dtype)).flatten(1, 2)[:, None]
-        written = (rows.sentence[:, None] * room.keys.shape[2] + own).flatten()
+        _, _, heads, slots, _ = room.keys.shape
+        head = rows.sentence[:, None] * heads + torch.arange(heads, device=own.device)  # (N, H)
+        written = (head[:, None] * slots + own[:, :, None]).flatten()
         sights = [
             CachedSight(bias, turn, rows=rows, keys=keys, values=values, written=written, used=room.used)
             for keys, values in zip(room.keys.unbind(0), room.values.unbind(0), strict=True)
@@ -131,6 +132,7 @@ class Slots:
 class SlotPasts:
     """The part of a decoder that makes them."""
 
+    heads: int  # H
     width: int  # D
 
     def whole(self, x: Tensor, turn: Turn) -> Sight:
@@ -139,7 +141,8 @@ class SlotPasts:
 
     def begin(self, rows: Rows, layers: int, like: Tensor) -> Slots:
         """No slots, and room for a translation that is somewhat longer than the source."""
-        room = like.new_empty(2, layers, rows.sentences, filled(like.shape[1] + like.shape[1] // 4), self.width)
+        slots = filled(like.shape[1] + like.shape[1] // 4)
+        room = like.new_empty(2, layers, rows.sentences, self.heads, slots, self.width // self.heads)
         return Slots(torch.zeros(len(rows.sentence), 0, dtype=torch.bool, device=like.device), room[0], room[1])
 
     def begin_solo(self, layers: int, like: Tensor) -> SoloSlots:

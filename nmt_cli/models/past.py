@@ -12,7 +12,7 @@ from nmt_cli.models.positions import Turn
 from nmt_cli.scoring.rows import Closing, Rows
 
 Remembered = Sequence[tuple[Tensor, Tensor]]
-"""Keys and values (B, S, H, D/H) of the memory, for each sub-layer of a layer that looks at it: one, or none."""
+"""Keys and values (B, H, S, D/H) of the memory, for each sub-layer of a layer that looks at it: one, or none."""
 
 
 class Past(Protocol):

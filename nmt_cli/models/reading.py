@@ -94,7 +94,10 @@ class Reading:
         outputs, mask = functional.pad(memory.outputs, (0, 0, 0, more)), functional.pad(memory.mask, (0, more))
         return BatchState(
             self,
-            [remember(outputs) for remember in self.memories],
+            [
+                [(keys.contiguous(), values.contiguous()) for keys, values in remember(outputs)]
+                for remember in self.memories
+            ],
             memory_bias(mask, outputs.dtype),
             length,
             rows,
@@ -134,7 +137,7 @@ class BatchState:
         """See TransformerState."""
         if self.asked is None:
             return None
-        seen = [(keys[:, : self.length], values[:, : self.length]) for keys, values in self.remembered[height]]
+        seen = [(keys[:, :, : self.length], values[:, :, : self.length]) for keys, values in self.remembered[height]]
         bias = None if self.memory_bias is None else self.memory_bias[..., : self.length]
         return Glance(self.asked[height][:, None], seen, RowsSight(bias, rows=self.rows))
 

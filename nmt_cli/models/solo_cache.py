@@ -15,16 +15,16 @@ from nmt_cli.models.positions import Turn, unturned
 
 
 def attend(asking: Array, keys: Array, values: Array, bias: Array | None) -> Array:
-    """softmax(Q K^T / sqrt(d)) V of queries (M, H, D/H) over keys and values (S, H, D/H): (M, D).
+    """softmax(Q K^T / sqrt(d)) V of queries (M, H, D/H) over keys and values (H, S, D/H): (M, D).
 
     ``bias`` (M, S) hides what a query may not see; None where nothing is hidden.
     """
-    scores = np.matmul(asking.transpose(1, 0, 2), keys.transpose(1, 2, 0))  # (H, M, S)
+    scores = np.matmul(asking.transpose(1, 0, 2), keys.transpose(0, 2, 1))  # (H, M, S)
     scores *= 1 / math.sqrt(keys.shape[2])
     if bias is not None:
         scores += bias
     weights = torch.softmax(torch.from_numpy(scores), 2).numpy()
-    found = np.matmul(weights, values.transpose(1, 0, 2))  # (H, M, D/H)
+    found = np.matmul(weights, values)  # (H, M, D/H)
     return found.transpose(1, 0, 2).reshape(len(asking), -1)  # type: ignore[no-any-return]
 
 
@@ -32,7 +32,7 @@ class SoloMemory:
     """How the rows look at their memory, all of which is there."""
 
     def look(self, asking: Array, keys: Tensor, values: Tensor, heads: int) -> Array:
-        """See Looking: queries (M, D), keys and values (1, S, H, D/H) -> (M, D)"""
+        """See Looking: queries (M, D), keys and values (1, H, S, D/H) -> (M, D)"""
         return attend(asking.reshape(len(asking), heads, -1), keys.numpy()[0], values.numpy()[0], None)
 
 
@@ -53,8 +53,8 @@ class SoloSight:
             both = torch.from_numpy(projected).view(*self.written.shape, 3 * heads, -1)[:, :, : 2 * heads]
             both.copy_(self.turn(both))
         self.pairs[self.written.ravel()] = projected[:, self.pairs.shape[1] // 2 :]
-        seen = self.pairs[: self.used].reshape(self.used, 2, heads, -1)
-        return attend(parts[:, 0], seen[:, 0], seen[:, 1], self.bias)
+        keys, values = self.pairs[: self.used].reshape(self.used, 2, heads, -1).transpose(1, 2, 0, 3)
+        return attend(parts[:, 0], keys, values, self.bias)
 
 
 @dataclass(frozen=True)

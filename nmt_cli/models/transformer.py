@@ -90,7 +90,7 @@ class TransformerSettings(ModelSettings):
         """How a decoder layer looks back: what makes the sub-layer, and what makes all that the sub-layers remember."""
         if autoregression == "ssru":
             return lambda: SSRU(self.width), CellPasts(self.width)
-        return self._self_attention, SlotPasts(self.width)
+        return self._self_attention, SlotPasts(self.heads, self.width)
 
     def _self_attention(self) -> SelfAttention:
         return SelfAttention(self._attention())

@@ -74,7 +74,7 @@ class Greedy:
 def generate(
     scorer: Scorer[S], tokens: Tensor, state: S, limits: Tensor, pick: Picker, each: int = 1
 ) -> list[Hypothesis]:
-    """One hypothesis for each row, of which ``each`` sentence has so many. Finished rows leave the batch."""
+    """One hypothesis for each row; each sentence has ``each`` of them. Finished rows leave the batch."""
     count = len(limits)
     row = torch.arange(count)  # which input each remaining row is
     sentence = row // each  # where the state has the sentence of each
