@@ -81,6 +81,36 @@ def test_best_are_ids_of_columns(logits: Tensor) -> None:
             assert values[row].tolist() == pytest.approx([-value for value, _ in ranked][:k])
 
 
+@pytest.mark.parametrize("height", [0.0, 200.0])
+def test_logits_that_are_spent_are_computed_again(logits: Tensor, height: float) -> None:
+    """The k best take the room of the logits for their powers, if these can be had again, and never those of somebody else."""
+    asked = 0
+
+    def compute() -> Tensor:
+        nonlocal asked
+        asked += 1
+        return logits + height
+
+    scores, kept = Scores(compute, SHORTLIST), Scores(logits + height, SHORTLIST)
+    for _ in range(2):
+        for found, wanted in zip(scores.best(2), kept.best(2), strict=True):
+            torch.testing.assert_close(found, wanted)
+    assert asked == 2
+    torch.testing.assert_close(scores.log_probs(), torch.log_softmax(logits, 1))
+    assert torch.equal(kept.logits, logits + height)
+    read_before = Scores(compute, SHORTLIST)
+    before = read_before.logits
+    read_before.best(2)
+    assert torch.equal(before, logits + height)
+
+
+def test_logits_with_gradients_are_not_spent(logits: Tensor) -> None:
+    weight = torch.ones(len(SHORTLIST), dtype=torch.float64, requires_grad=True)
+    scores = Scores(lambda: logits * weight, SHORTLIST)
+    (_,) = torch.autograd.grad(scores.best(2)[0].sum(), weight)
+    assert torch.equal(scores.logits, logits)
+
+
 def test_the_highest_is_the_best_by_its_raw_score(logits: Tensor) -> None:
     scores = Scores(logits, SHORTLIST)
     values, tokens = scores.highest()

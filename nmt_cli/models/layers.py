@@ -162,7 +162,8 @@ class Output(nn.Module):
         """What is thought of the token behind each hidden state (N, D)."""
         banned = EOS - self.first
         highest = self._highest and partial(self._highest, hidden)
-        logits = partial(self, hidden) if highest else self(hidden)  # which may be spared
+        # packed, it knows no gradients: whoever reads the logits later, or never, may do so in any mode
+        logits = self(hidden) if self._product is None else partial(self, hidden)
         if banned == 0:
             return Scores(logits, self.columns, attention, highest=highest)
         every = Scores(logits, self.columns)

@@ -28,7 +28,7 @@ class Scores:
         normaliser: Callable[[], Tensor] | None = None,
         highest: Callable[[], tuple[Tensor, Tensor] | None] | None = None,
     ) -> None:
-        """``logits`` (N, V'), or what computes them; ``columns`` (V',) the ids they stand for, ascending.
+        """``logits`` (N, V'), or what computes them afresh when it is asked; ``columns`` (V',) the ids they stand for, ascending.
 
         ``attention`` () -> (N, S) weights over the source.
 
@@ -72,7 +72,11 @@ class Scores:
 
         Where a row has fewer tokens to choose from, the others are impossible.
         """
+        nobody_else = self._normaliser is None and not {"logits", "normaliser"} & vars(self).keys()
         values, places = self._top(k)
+        if nobody_else and not isinstance(self._logits, Tensor) and not self.logits.requires_grad:
+            logits = vars(self).pop("logits")  # powers take their room; a beam seldom needs them again
+            self.normaliser = log_mass(logits, self.most, room=logits)
         return values - self.normaliser, self.columns[places]
 
     def highest(self) -> tuple[Tensor, Tensor]:
@@ -98,15 +102,17 @@ class Scores:
         return values.masked_fill(self.columns[places] != tokens, -torch.inf)
 
 
-def log_mass(logits: Tensor, most: Tensor) -> Tensor:
+def log_mass(logits: Tensor, most: Tensor, room: Tensor | None = None) -> Tensor:
     """(N, 1) log of the sum of exponentials of (N, V), of which ``most`` (N, 1) is the highest in each row.
+
+    What lies in ``room`` (N, V), which may be the logits themselves, is written over; None: they are written elsewhere.
 
     Powers of two take a CPU two thirds of the time of powers of e. Where they are far from what a float can hold, as they mostly
     are, the highest need not be taken off first: one pass less over everything.
     """
     if bool((most.abs() < _MODEST).all()):
-        return logits.mul(_LOG2_E).exp2_().sum(1, keepdim=True).log_()
-    return (logits - most).mul_(_LOG2_E).exp2_().sum(1, keepdim=True).log_().add_(most)
+        return torch.mul(logits, _LOG2_E, out=room).exp2_().sum(1, keepdim=True).log_()
+    return torch.sub(logits, most, out=room).mul_(_LOG2_E).exp2_().sum(1, keepdim=True).log_().add_(most)
 
 
 def top(values: Tensor, k: int, block: int = 8) -> tuple[Tensor, Tensor]:
