@@ -270,7 +270,13 @@ def copies_do_not_disturb(model: Model, source: Sequences, steps: Iterable[int] 
     """
     count = len(source)
     everyone = torch.arange(count)
-    orders = [everyone, everyone, everyone.flip(0), torch.arange(0, count, 2), everyone]  # the first: the original
+    first_orders = [
+        everyone,
+        everyone,
+        everyone.flip(0),
+        torch.arange(0, count, 2),
+        everyone,
+    ]  # the first: the original
     endings = [(6, 8), (7, 9), (8, 4), (9, 11), (10, 5)]
     for consumed in steps:
         with torch.no_grad():
@@ -278,8 +284,14 @@ def copies_do_not_disturb(model: Model, source: Sequences, steps: Iterable[int] 
             _, state = model.step(first, state)
             for token in range(5, 4 + consumed):
                 _, state = model.step(torch.full((count,), token), state)
+            orders = list(first_orders)
             states = [state, *(state.select(order) for order in orders[1:])]
             for turn in range(2):
+                if (
+                    turn == 1
+                ):  # the first sentence of the original leaves, those of a copy change places: both in their memory
+                    for place, moves in ((0, torch.tensor([count - 1, *range(1, count - 1)])), (1, everyone.flip(0))):
+                        states[place], orders[place] = states[place].reorder(moves), orders[place][moves]
                 for place, order in enumerate(orders):
                     scores, states[place] = model.step(torch.full((len(order),), endings[place][turn]), states[place])
                     history = torch.tensor([*range(5, 4 + consumed), *endings[place][: turn + 1]])

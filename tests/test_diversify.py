@@ -11,6 +11,7 @@ import pytest
 from nmt_cli.corpus.dataset import Dataset, PreparedCorpus
 from nmt_cli.inference import diversification
 from nmt_cli.inference.translator import Candidate, Line, Translation, Translator
+from nmt_cli.runs.lock import locked
 from nmt_cli.runs.vocabulary import Vocabulary
 from tests.conftest import Made, Nmt, brief, run_nmt
 
@@ -141,15 +142,22 @@ def test_what_is_translated_is_kept_when_it_is_interrupted(
         file.write(b"\tcut o")  # as by a power cut
     most = -1  # nobody interrupts any more
     other = nmt("diversify", prepared, *words, "--prune", 0.1, "-o", whole)
-    assert (other.exit_code, len(read)) == (0, most_read := count + 20 + 2 * count)
+    assert (other.exit_code, len(read)) == (0, count + 20 + 2 * count)
     result = nmt("diversify", prepared, *words, "-o", new)
     assert result.exit_code == 0, result.stderr
-    assert len(read) == most_read + count - 20
-    assert f"{trained}: goes on behind {count} translations" in result.stderr
+    assert len(read) == 4 * count
+    assert f"{trained}: goes on" not in result.stderr  # there is nothing left to do
     assert f"{back}: goes on behind 20 translations" in result.stderr
     assert nmt("diversify", prepared, *words, "-o", whole, "--force").exit_code == 0
     assert PreparedCorpus.open(new).checksum == PreparedCorpus.open(whole).checksum
     assert sorted(path.name for path in tmp_path.iterdir()) == ["diverse", "whole"]
+
+
+def test_two_do_not_write_to_the_same_drafts(prepared: Path, trained: Path, nmt: Nmt, tmp_path: Path) -> None:
+    with locked(tmp_path / ".diverse.drafts", "written"):
+        result = nmt("diversify", prepared, "--forward", trained, "--workers", 1, "-o", tmp_path / "diverse")
+    assert (result.exit_code, "is being written by another process" in result.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interruption_before_the_first_leaves_nothing(

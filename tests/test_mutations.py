@@ -279,6 +279,20 @@ def shared_cache(self: Slots, rows: Tensor, layout: Rows, sentences: Tensor) -> 
     return replace(self, visible=visible, keys=self.keys[:, sentences], values=self.values[:, sentences])
 
 
+def shared_memory(original: Any) -> Any:
+    """select copies all but what is remembered of the source."""
+
+    def mutant(self: Any, rows: Tensor) -> Any:
+        copy = original(self, rows)
+        if rows.tolist() != list(range(self.rows.sentences)):
+            return copy
+        if isinstance(self, AttentionState):
+            return replace(copy, memory=replace(self.memory, own=True))
+        return replace(copy, remembered=self.remembered, memory_bias=self.memory_bias)
+
+    return mutant
+
+
 def order_forgotten(original: Any) -> Any:
     """``Rows.pick`` takes the first sentences, whichever are meant."""
 
@@ -998,6 +1012,11 @@ MUTATIONS = {
     ),
     "copies share a cache": Mutation(
         lambda patch: patch.setattr(Slots, "select", shared_cache), ("copies_do_not_disturb",), T
+    ),
+    "copies share their memory": Mutation(
+        both(wrap(BatchState, "select", shared_memory), wrap(AttentionState, "select", shared_memory)),
+        ("copies_do_not_disturb",),
+        (*T, *R),
     ),
     "sentences change places, their memory does not": Mutation(
         wrap(Rows, "pick", order_forgotten), ("copies_do_not_disturb",)

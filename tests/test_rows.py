@@ -90,7 +90,7 @@ def test_going_on(data: st.DataObject, counts: list[int], ordered: bool) -> None
         order = list(dict.fromkeys(owners[row] for row in chosen))
         chosen.sort(key=lambda row: places[owners[row]] if ordered else order.index(owners[row]))
         after, closing = rows.go_on(torch.tensor(chosen))
-        held = names.clone()
+        before = names.clone()
         names = names if closing is None else names[closing.kept]
         wanted = [owners[row] for row in chosen]
         assert names.tolist() == list(dict.fromkeys(wanted))
@@ -99,9 +99,9 @@ def test_going_on(data: st.DataObject, counts: list[int], ordered: bool) -> None
         assert slots(after) == [wanted[:place].count(owner) for place, owner in enumerate(wanted)]
         if closing is not None:
             assert closing.moving.tolist() == [at for at, name in enumerate(names) if places[int(name)] != at]
-            inside = closing.within(held)
+            inside = closing.within(before)
             assert inside.tolist() == names.tolist()
-            assert inside.data_ptr() == held.data_ptr()
+            assert inside.data_ptr() == before.data_ptr()
         rows = after
 
 

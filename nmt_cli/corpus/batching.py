@@ -151,7 +151,7 @@ def by_length(order: Indices, keys: Sequence[npt.NDArray[np.int64]], budget: int
 
 
 def shared_out(lengths: npt.NDArray[np.int64], budget: int, among: int) -> list[Indices]:
-    """Batches of similar length (see ``by_length``) as equal as can be, and as many as can be shared evenly ``among`` so many.
+    """Batches of similar length (see ``by_length``) as equal as can be, at most as many as are shared evenly ``among`` so many.
 
     ``lengths`` (n,) tokens of each row.
     """

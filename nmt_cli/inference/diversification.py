@@ -12,7 +12,6 @@ goes on with it.
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +34,7 @@ from nmt_cli.inference.together import Together
 from nmt_cli.inference.translator import Engine, Line, Translation
 from nmt_cli.runs.directory import WEIGHTS, ModelDirectory
 from nmt_cli.runs.languages import check_direction
+from nmt_cli.runs.lock import locked
 from nmt_cli.runs.origin import Origin
 from nmt_cli.search.base import Search
 from nmt_cli.text.normalize import normalize
@@ -124,23 +124,28 @@ def run(wanted: Diversification) -> None:
 
 @contextmanager
 def _drafts(wanted: Diversification, corpus: PreparedCorpus, ways: Sequence[Way]) -> Iterator[list[Draft]]:
-    """One for each model; when all has ended well they are taken away, and where nothing has been translated."""
+    """One for each model, for nobody else; they are taken away when all has ended well, or nothing was translated."""
     folder = wanted.output.with_name(f".{wanted.output.name}.drafts")
-    folder.mkdir(exist_ok=True)
     drafts = [way.draft(folder, f"{corpus.checksum} {way.pair.__name__}") for way in ways]
-    try:
-        yield drafts
-    except BaseException:  # Ctrl-C too
-        lines = sum(map(len, set(drafts)))
-        if lines:
-            console.say(f"{console.count(lines, 'translation')} kept in {folder}: the same command goes on with them")
-        for draft in drafts:
-            if not len(draft):
-                draft.path.unlink(missing_ok=True)
-        with suppress(OSError):  # not empty
-            folder.rmdir()
-        raise
-    shutil.rmtree(folder)
+    with locked(folder, "written"):
+        try:
+            yield drafts
+        except BaseException:  # Ctrl-C too
+            kept = sum(map(len, set(drafts)))
+            if kept:
+                console.say(
+                    f"{console.count(kept, 'translation')} kept in {folder}: the same command goes on with them"
+                )
+            _discard(draft for draft in drafts if not len(draft))
+            raise
+        _discard(drafts)
+    with suppress(OSError):  # others are there, of other models
+        folder.rmdir()
+
+
+def _discard(drafts: Iterable[Draft]) -> None:
+    for draft in drafts:
+        draft.path.unlink(missing_ok=True)
 
 
 def _ways(wanted: Diversification, corpus: PreparedCorpus) -> Iterator[Way]:
@@ -172,7 +177,7 @@ def _pairs(split: Dataset) -> Iterator[tuple[str, str]]:
 def _translate(way: Way, draft: Draft, wanted: int | None) -> None:
     """What is missing in the draft of a model."""
     column, there = way.column, len(draft)
-    if there:
+    if 0 < there < len(column):
         console.say(f"{way.model.path}: goes on behind {console.count(there, 'translation')}")
     if there < len(column):
         lines = (Line(column.text(row)) for row in range(there, len(column)))
@@ -188,7 +193,8 @@ def _translate(way: Way, draft: Draft, wanted: int | None) -> None:
 
 def _kept(way: Way, draft: Draft) -> Iterator[tuple[str, str]]:
     """Each line with what the model makes of it, but for what is left out."""
-    return (way.pair(way.column.text(row), text) for row, (reason, text) in enumerate(draft) if not reason)
+    lines = zip(range(len(way.column)), draft, strict=True)
+    return (way.pair(way.column.text(row), text) for row, (reason, text) in lines if not reason)
 
 
 def _reason(translation: Translation) -> str:

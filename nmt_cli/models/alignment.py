@@ -36,7 +36,9 @@ class MemoryKeys:
     keys: Tensor  # (B, S, D); of several heads (B, H, S, D/H)
     values: Tensor  # likewise
     bias: Tensor  # (B, 1, S): 0, or -inf on padding
-    own: bool = False  # whether nobody else has them, as others may have the memory
+    own: bool = (
+        False  # whether nobody else has them, as others may have the memory, of which keys and values may be the same
+    )
 
     def of(self, sentences: Tensor) -> Self:
         """A copy, of these sentences."""

@@ -17,6 +17,9 @@ from nmt_cli.models.packing import Packable
 from nmt_cli.models.positions import Turn, unturned
 from nmt_cli.scoring.rows import Rows
 
+_FEW = 16
+"""Queries of a sentence; with more, the fused kernel is as quick, and never holds a score for each pair."""
+
 
 def bias_of(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """A mask (True = may be looked at) as what is added to attention scores: 0 or -inf."""
@@ -173,6 +176,8 @@ class RowsSight(Sight):
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """See Sight."""
+        if queries.shape[2] > _FEW:
+            return super().attend(queries, keys, values)
         scores = (queries @ keys.transpose(2, 3)).mul_(1 / math.sqrt(keys.shape[3]))
         return torch.softmax(scores if self.bias is None else scores.add_(self.bias), 3) @ values
 

@@ -72,7 +72,8 @@ class Slots:
     def _those(self, held: Tensor, sentences: Tensor) -> Tensor:
         """Of these ``sentences`` what is used, with the same room behind it."""
         kept = held.new_empty(held.shape[0], len(sentences), *held.shape[2:])
-        kept[..., : self.used, :] = held[..., : self.used, :].index_select(1, sentences)
+        for old, new in zip(held.unbind(0), kept.unbind(0), strict=True):
+            torch.index_select(old[:, :, : self.used], 0, sentences, out=new[:, :, : self.used])
         return kept
 
     def with_room(self, slots: int) -> Self:

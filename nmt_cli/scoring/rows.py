@@ -26,7 +26,7 @@ def closing_up(sentence: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Closing:
-    """Some sentences have left, and the others close up."""
+    """Sentences have left or changed places, and those that go on stand side by side."""
 
     kept: Tensor  # (B',) which sentence comes to each place
     moving: Tensor  # (M,) the places to which another comes

@@ -28,9 +28,11 @@ class Scores:
         normaliser: Callable[[], Tensor] | None = None,
         highest: Callable[[], tuple[Tensor, Tensor] | None] | None = None,
     ) -> None:
-        """``logits`` (N, V'), or what computes them afresh when it is asked; ``columns`` (V',) the ids they stand for, ascending.
+        """``logits`` (N, V'), or what computes them, afresh unless a normaliser is given.
 
-        ``attention`` () -> (N, S) weights over the source.
+        ``columns`` (V',) the ids they stand for, ascending.
+
+        ``attention`` () -> (N, S) weights over the source, to be read before the state moves on.
 
         ``normaliser`` () -> (N, 1) where it is not that of these logits: whoever bans a token hands on the one he got, since what
         is left does not become more probable by it; and what is already a log-probability has the normaliser 0.

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby, zip_longest
+from itertools import count, groupby, zip_longest
 from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
+from nmt_cli.scoring.rows import closing_up
 from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search.base import Hypothesis, Search, Sentences
@@ -102,6 +103,7 @@ class ConstrainedBeam:
         terms, limits = [wish.terms for wish in sentences.wishes], sentences.limits.tolist()
         live = [[Candidate((), 0.0, Progress(own), row)] for row, own in enumerate(terms)]
         finished: list[list[Hypothesis]] = [[] for _ in limits]
+        order = list(range(len(limits)))  # of the sentences in the state
         for length in range(1, max(limits) + 1):
             scores, state = scorer.step(tokens, state)
             log_probs = scores.log_probs()
@@ -121,12 +123,14 @@ class ConstrainedBeam:
                 going = [each for each in grown if each.tokens[-1] != scorer.eos and not last]
                 going = [each for each in going if length + each.progress.left < limits[place]]  # EOS needs room too
                 live[place] = self._hopeful(self._allocated(going, terms[place]), finished[place], limits[place])
-            rows = [candidate.row for pool in live for candidate in pool]
-            if not rows:
+            standing = [at for at, place in enumerate(order) if live[place]]
+            if not standing:
                 break
-            tokens = torch.tensor([candidate.tokens[-1] for pool in live for candidate in pool])
-            state = state.reorder(torch.tensor(rows))
-            live = _numbered(live)
+            order = [order[standing[at]] for at in closing_up(torch.tensor(standing))[0].tolist()]
+            candidates = [candidate for place in order for candidate in live[place]]
+            tokens = torch.tensor([candidate.tokens[-1] for candidate in candidates])
+            state = state.reorder(torch.tensor([candidate.row for candidate in candidates]))
+            live = _numbered(live, order)
         return [found[: self.n_best] for found in finished]
 
     def _room(self, terms: Sequence[Ids]) -> int:
@@ -235,7 +239,10 @@ class Constrained:
                 found[place] = hypotheses
 
 
-def _numbered(pools: Sequence[Sequence[Candidate]]) -> list[list[Candidate]]:
-    """With the rows that the state has now."""
-    rows = iter(range(sum(map(len, pools))))
-    return [[Candidate(each.tokens, each.log_prob, each.progress, next(rows)) for each in pool] for pool in pools]
+def _numbered(pools: Sequence[Sequence[Candidate]], order: Sequence[int]) -> list[list[Candidate]]:
+    """With the rows that the state has now, where the sentences that go on stand in that order."""
+    rows = count()
+    numbered: list[list[Candidate]] = [[] for _ in pools]
+    for place in order:
+        numbered[place] = [Candidate(each.tokens, each.log_prob, each.progress, next(rows)) for each in pools[place]]
+    return numbered

@@ -164,7 +164,10 @@ class _Group:
     def going(self) -> _Group:
         """Without the sentences where nothing is live."""
         stays = self.pools.alive.any(1)
-        return _Group(self.pools.at(stays), self.rows[stays])
+        if bool(stays.all()):
+            return self
+        places = torch.nonzero(stays)[:, 0]
+        return _Group(self.pools.at(places), self.rows[places])
 
 
 def _rearranged(groups: list[_Group], places: Tensor) -> tuple[list[_Group], Tensor, Tensor, Tensor]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nmt_cli.corpus.batching import Sequences
 from nmt_cli.errors import ModelError
+from nmt_cli.scoring.rows import closing_up
 from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.scoring.scores import Scores
 from nmt_cli.search.base import Hypothesis, Retelling, Search, Sentences
@@ -48,14 +49,23 @@ class Retold:
         found = self.search(scorer, tokens, state, sentences)
         rows = torch.tensor([place for place, hypotheses in enumerate(found) for _ in hypotheses])
         written = [hypothesis.tokens for hypotheses in found for hypothesis in hypotheses]
-        told = iter(self._told(scorer, tokens[rows], copy.select(rows), written, sentences.sources[rows]))
+        told = iter(self._told(scorer, tokens[rows], copy.select(rows), written, sentences.sources[rows], rows))
         return [[replace(hypothesis, retelling=next(told)) for hypothesis in hypotheses] for hypotheses in found]
 
     def _told(
-        self, scorer: Scorer[S], tokens: Tensor, state: S, written: Sequence[tuple[int, ...]], sources: Tensor
+        self,
+        scorer: Scorer[S],
+        tokens: Tensor,
+        state: S,
+        written: Sequence[tuple[int, ...]],
+        sources: Tensor,
+        sentence: Tensor,
     ) -> list[Retelling]:
-        """What each row of a state makes of what is ``written`` behind its first ``tokens`` (N,); ``sources`` (N,) are lengths."""
-        log_probs, looks = self._read(scorer, tokens, state, Sequences.of(written, end=()))
+        """What each row of a state, of a ``sentence`` (N,), makes of what is ``written`` behind its first ``tokens`` (N,).
+
+        ``sources`` (N,) are lengths.
+        """
+        log_probs, looks = self._read(scorer, tokens, state, Sequences.of(written, end=()), sentence)
         return [
             Retelling(tuple(own[: len(ids)]), tuple(tuple(weights[:source]) for weights in look[: len(ids)]))
             for own, look, ids, source in zip(
@@ -63,7 +73,9 @@ class Retold:
             )
         ]
 
-    def _read(self, scorer: Scorer[S], tokens: Tensor, state: S, written: Sequences) -> tuple[Tensor, Tensor]:
+    def _read(
+        self, scorer: Scorer[S], tokens: Tensor, state: S, written: Sequences, sentence: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Log-probabilities (N, T) and attention (N, T, S), S = 0 where nobody asks. Rows that have ended leave the batch."""
         row = torch.arange(len(written))
         log_probs = torch.zeros(written.tokens.shape, dtype=torch.float64)
@@ -79,6 +91,8 @@ class Retold:
                 looks[row, place] = attention
             going = torch.nonzero(written.lengths[row] > place + 1)[:, 0]
             if 0 < len(going) < len(row):
+                order, sentence = closing_up(sentence[going])
+                going = going[order]
                 row, tokens, state = row[going], tokens[going], state.reorder(going)
         return log_probs, looks
 
