@@ -298,7 +298,10 @@ def copies_do_not_disturb(model: Model, source: Sequences, steps: Iterable[int] 
                     first, fresh = model.start(Sequences(source.tokens[order], source.lengths[order]))
                     tokens = torch.cat([first[:, None], history.expand(len(order), -1)], 1)
                     wanted, _ = model.advance(tokens, torch.full_like(first, tokens.shape[1]), fresh)
-                    torch.testing.assert_close(scores.log_probs(), wanted.log_probs(), rtol=0, atol=1e-9)
+                    found = scores.log_probs()[
+                        :, torch.isin(scores.columns, wanted.columns)
+                    ]  # fewer have fewer candidates
+                    torch.testing.assert_close(found, wanted.log_probs(), rtol=0, atol=1e-9)
 
 
 def beam_of_one_is_greedy(model: Model, source: Sequences) -> None:

@@ -184,7 +184,7 @@ def test_it_is_a_corpus_like_any_other(
     assert result.exit_code == 0, result.stderr
     again = nmt("diversify", prepared, "--forward", model, "--workers", 1, "-o", new)
     assert (again.exit_code, "--force replaces it" in again.stderr) == (1, True)
-    forced = nmt("diversify", prepared, "--forward", model, "--workers", 2, "-o", new, "--force")
+    forced = nmt("diversify", prepared, "--forward", model, "--workers", 2, "--int8", "-o", new, "--force")
     assert forced.exit_code == 0, forced.stderr
 
 
