@@ -270,13 +270,9 @@ def copies_do_not_disturb(model: Model, source: Sequences, steps: Iterable[int] 
     """
     count = len(source)
     everyone = torch.arange(count)
-    first_orders = [
-        everyone,
-        everyone,
-        everyone.flip(0),
-        torch.arange(0, count, 2),
-        everyone,
-    ]  # the first: the original
+    taken = [everyone, everyone, everyone.flip(0), torch.arange(0, count, 2), everyone]  # the first: the original
+    # before the second turn the first sentence of the original leaves, and those of a copy change places, in their memory
+    moves = {0: torch.tensor([count - 1, *range(1, count - 1)]), 1: everyone.flip(0)}
     endings = [(6, 8), (7, 9), (8, 4), (9, 11), (10, 5)]
     for consumed in steps:
         with torch.no_grad():
@@ -284,23 +280,19 @@ def copies_do_not_disturb(model: Model, source: Sequences, steps: Iterable[int] 
             _, state = model.step(first, state)
             for token in range(5, 4 + consumed):
                 _, state = model.step(torch.full((count,), token), state)
-            orders = list(first_orders)
+            orders = list(taken)
             states = [state, *(state.select(order) for order in orders[1:])]
             for turn in range(2):
-                if (
-                    turn == 1
-                ):  # the first sentence of the original leaves, those of a copy change places: both in their memory
-                    for place, moves in ((0, torch.tensor([count - 1, *range(1, count - 1)])), (1, everyone.flip(0))):
-                        states[place], orders[place] = states[place].reorder(moves), orders[place][moves]
+                for place, rows in moves.items() if turn else ():
+                    states[place], orders[place] = states[place].reorder(rows), orders[place][rows]
                 for place, order in enumerate(orders):
                     scores, states[place] = model.step(torch.full((len(order),), endings[place][turn]), states[place])
                     history = torch.tensor([*range(5, 4 + consumed), *endings[place][: turn + 1]])
                     first, fresh = model.start(Sequences(source.tokens[order], source.lengths[order]))
                     tokens = torch.cat([first[:, None], history.expand(len(order), -1)], 1)
                     wanted, _ = model.advance(tokens, torch.full_like(first, tokens.shape[1]), fresh)
-                    found = scores.log_probs()[
-                        :, torch.isin(scores.columns, wanted.columns)
-                    ]  # fewer have fewer candidates
+                    shared = torch.isin(scores.columns, wanted.columns)  # fewer sentences may have fewer candidates
+                    found = scores.log_probs()[:, shared]
                     torch.testing.assert_close(found, wanted.log_probs(), rtol=0, atol=1e-9)
 
 

@@ -111,10 +111,11 @@ def test_dropout_acts_on_the_weights_in_training_alone() -> None:
     assert torch.equal(*still)
 
 
-def test_rows_look_at_what_their_sentence_has(attention: MultiHeadAttention) -> None:
-    """Three of the first sentence, one of each other: as if each had a copy."""
+@pytest.mark.parametrize("length", [1, T, 3 * T])
+def test_rows_look_at_what_their_sentence_has(attention: MultiHeadAttention, length: int) -> None:
+    """Three of the first sentence, one of each other: as if each had a copy. Few queries are asked otherwise than many."""
     owner = torch.tensor([0, 0, *range(B)])
-    query, looked_at = values(len(owner), T, D), values(B, S, D)
+    query, looked_at = values(len(owner), length, D), values(B, S, D)
     with torch.no_grad():
         sight = RowsSight(memory_bias(MASK, query.dtype), rows=Rows.of(owner))
         keys, found_values = attention.remember(looked_at)

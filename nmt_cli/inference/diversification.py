@@ -94,7 +94,7 @@ def run(wanted: Diversification) -> None:
     Raises:
         ConfigError: no model, a beam or a number of workers out of range.
         DataError: no prepared corpus of pairs, or an output that is something else.
-        ModelError: a model that does not translate, or not these languages.
+        ModelError: a model that does not translate, or not these languages, or another process that writes the same corpus.
     """
     corpus = PreparedCorpus.open(wanted.corpus)
     if corpus.task != "translate":

@@ -24,6 +24,13 @@ def closing_up(sentence: Tensor) -> tuple[Tensor, Tensor]:
     return order, placed
 
 
+def staying(stays: Tensor) -> Tensor:
+    """(B',) the places of the sentences where ``stays`` (B,) is true, in the order in which few of them move."""
+    places = torch.nonzero(stays)[:, 0]
+    order, _ = closing_up(places)
+    return places[order]
+
+
 @dataclass(frozen=True)
 class Closing:
     """Sentences have left or changed places, and those that go on stand side by side."""

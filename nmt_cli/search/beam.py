@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.errors import ConfigError
-from nmt_cli.scoring.rows import closing_up
+from nmt_cli.scoring.rows import staying
 from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.search.base import Hypothesis, Sentences, refuse_nan
 from nmt_cli.search.coverage import CoveragePenalty
@@ -79,8 +79,7 @@ class BeamSearch:
                     results[int(beam.sentence[place])] = beam.best(place, self.n_best)
                 if not bool(stays.any()):
                     break
-                places = torch.nonzero(stays)[:, 0]
-                places = places[closing_up(places)[0]]
+                places = staying(stays)
                 beam, parents = beam.at(places), parents[places]
             tokens = beam.gather(beam.tokens[:, :, -1])
             state = state.reorder(beam.gather(parents))

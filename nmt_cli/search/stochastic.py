@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nmt_cli.errors import ConfigError
-from nmt_cli.scoring.rows import closing_up
+from nmt_cli.scoring.rows import staying
 from nmt_cli.scoring.scorer import Scorer, State
 from nmt_cli.scoring.scores import Scores, top
 from nmt_cli.search import noise
@@ -75,8 +75,7 @@ class StochasticBeam:
             if not bool(stays.any()):
                 break
             if not bool(stays.all()):
-                places = torch.nonzero(stays)[:, 0]
-                places = places[closing_up(places)[0]]
+                places = staying(stays)
                 beam, parents = beam.at(places), parents[places]
             rows, tokens = parents[beam.alive], beam.tokens[:, :, -1][beam.alive]
             state = state.reorder(rows)
