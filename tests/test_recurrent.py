@@ -28,6 +28,7 @@ from nmt_cli.models.recurrent_decoder import RecurrentDecoder, last
 from nmt_cli.models.recurrent_encoder import RecurrentEncoder, ReversedSource
 from nmt_cli.models.recurrent_stack import Stack, apart, together
 from nmt_cli.models.word_embedding import WordEmbedding
+from nmt_cli.scoring.rows import Closing
 from nmt_cli.settings import Sizes, resolve
 from nmt_cli.training.presets import preset
 from tests import oracles
@@ -102,6 +103,22 @@ def test_what_is_held_of_a_memory_can_be_picked_by_sentence(name: str) -> None:
         assert torch.equal(attend(query, picked), attend(query, fresh))
         spoilt = Memory(memory.outputs.masked_fill(~MASK[:, :, None], 50.0), MASK, ())
         torch.testing.assert_close(attend(query, attend.remember(spoilt).of(chosen)), attend(query, picked))
+
+
+@pytest.mark.parametrize("name", sorted(ATTENTIONS))
+def test_sentences_close_up_and_the_memory_stays_as_it_was(name: str) -> None:
+    """It belongs to whoever has given it, and may be keys and values at once; what was copied is closed up where it is."""
+    attend, query, memory = ATTENTIONS[name].double(), random(2, T, D), memory_of(1)
+    before, turned, left = memory.outputs.clone(), torch.tensor([2, 1, 0]), torch.tensor([1, 0])
+    with torch.no_grad():
+        held = attend.remember(memory)
+        wanted = held.of(turned).of(left)
+        found = held.closing(Closing.of(turned))
+        keys = found.keys.data_ptr()
+        found = found.closing(Closing.of(left))
+        assert torch.equal(attend(query, found), attend(query, wanted))
+        assert found.keys.data_ptr() == keys
+    assert torch.equal(memory.outputs, before)
 
 
 def test_gradient_of_additive_scores() -> None:
